@@ -37,16 +37,31 @@ def loaded_weights(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def needs_index(paths: Collection[str]) -> bool:
-    """Return whether the index is needed to check that all weights exist, because their names do not show it."""
+    """Return whether the index is needed to tell which weights are loaded, because their names do not show it.
+
+    They do not if a file has no part number, or if several sets of parts exist, as after an upload of a new split.
+    """
+    if INDEX not in paths:
+        return False
     weights = loaded_weights(paths)
-    return INDEX in paths and WHOLE not in weights and not all(PART.fullmatch(path) for path in weights)
+    found = [PART.fullmatch(path) for path in weights]
+    sets = {(part[1], part[3], part[4]) for part in found if part}
+    return len(sets) > 1 or (WHOLE not in weights and not all(found))
 
 
-def unlisted_parts(index: Mapping[str, Any], paths: Collection[str]) -> tuple[str, ...]:
-    """Return the files in an index that the repository does not have, sorted."""
+def indexed_parts(index: Mapping[str, Any]) -> frozenset[str]:
+    """Return the files in an index; empty if it names none."""
     said: Any = index.get("weight_map")
     named = cast("Mapping[str, Any]", said).values() if isinstance(said, Mapping) else ()
-    return tuple(sorted({name for name in named if isinstance(name, str)} - set(paths)))
+    return frozenset(name for name in named if isinstance(name, str))
+
+
+def superseded_parts(index: Mapping[str, Any], paths: Collection[str]) -> frozenset[str]:
+    """Return the weights that no engine loads, because the index names others: an earlier split."""
+    named = indexed_parts(index)
+    return (
+        frozenset(path for path in loaded_weights(paths) if PART.fullmatch(path)) - named if named else frozenset()
+    )
 
 
 def describe(missing: tuple[str, ...]) -> str:

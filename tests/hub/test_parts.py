@@ -3,7 +3,7 @@
 
 import pytest
 
-from hubstack.hub.parts import INDEX, loaded_weights, missing_parts, needs_index, unlisted_parts
+from hubstack.hub.parts import INDEX, indexed_parts, loaded_weights, missing_parts, needs_index, superseded_parts
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,15 @@ def test_an_index_is_read_where_names_do_not_tell() -> None:
     assert needs_index({INDEX, "layers-a.safetensors", "layers-b.safetensors"})
     assert not needs_index({INDEX, "model-00001-of-00002.safetensors"})
     assert not needs_index({INDEX, "model.safetensors"})
-    assert unlisted_parts(
-        {"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": 3}}, {"a.safetensors"}
-    ) == ("b.safetensors",)
-    assert unlisted_parts({"weight_map": None}, set()) == ()
+    assert needs_index({INDEX, "model-00001-of-00002.safetensors", "model-00001-of-00003.safetensors"})
+    assert not needs_index({"model-00001-of-00002.safetensors", "model-00001-of-00003.safetensors"})
+    named = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": 3}}
+    assert indexed_parts(named) == {"a.safetensors", "b.safetensors"}
+    assert indexed_parts({"weight_map": None}) == frozenset()
+
+
+def test_parts_of_an_earlier_split_are_superseded_by_those_of_the_index() -> None:
+    new, old = (f"model-00001-of-{count}.safetensors" for count in ("00002", "00003"))
+    index = {"weight_map": {"x": new}}
+    assert superseded_parts(index, [INDEX, new, old, "config.json", "extra.safetensors"]) == {old}
+    assert superseded_parts({}, [new, old]) == frozenset()

@@ -29,7 +29,15 @@ from huggingface_hub.utils import (
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.gguf_files import first_parts
-from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
+from hubstack.hub.parts import (
+    INDEX,
+    describe,
+    indexed_parts,
+    loaded_weights,
+    missing_parts,
+    needs_index,
+    superseded_parts,
+)
 from hubstack.hub.remote.bucket_client import BucketClient, ChangedError, Folder
 from hubstack.hub.remote.builds import LEAST_BYTES, read_builds
 from hubstack.hub.remote.client import HubClient
@@ -306,9 +314,11 @@ async def _fetch(client: _Source, repo_id: str, revision: str, *, with_config: b
             await client.check_access(info.id)
         return to_facts(HubResponses(asked_id=repo_id, revision=revision, info=info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    superseded: frozenset[str] = frozenset()
     if needs_index(listed):
         index = await client.read_json(info.id, commit, INDEX, listed[INDEX]) or {}
-        missing = unlisted_parts(index, listed)
+        missing = tuple(sorted(indexed_parts(index) - listed.keys()))
+        superseded = superseded_parts(index, listed)
     else:
         missing = missing_parts(loaded_weights(listed))
     if missing:
@@ -342,7 +352,8 @@ async def _fetch(client: _Source, repo_id: str, revision: str, *, with_config: b
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )
-    return replace(facts, quantized_builds=await _read_builds(client, facts))
+    files = tuple(file for file in facts.files if file.path not in superseded)
+    return replace(facts, files=files, quantized_builds=await _read_builds(client, facts))
 
 
 async def _read_builds(client: _Source, facts: ModelFacts) -> dict[str, int]:

@@ -152,7 +152,7 @@ def choose_files(  # noqa: PLR0911  one return a format
         # other folders contain training checkpoints.
         found = tuple(f for f in wanted if fnmatchcase(f.path, pattern) and _folder(f.path) not in copies)
         if any("/" not in file.path for file in found):
-            served = _one_copy(_without_variants(found), facts)
+            served = _one_copy(_one_split(_without_variants(found)), facts)
             return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *beside))
     if not facts.files and facts.library == "gguf":
         return ChosenFiles(
@@ -239,6 +239,22 @@ def _folders_of_copies(files: Sequence[FileFacts]) -> frozenset[str]:
     """Return the folders with their own weights, except sentence-transformers' numbered folders."""
     weights = ("*/*.safetensors", "*/*.bin", "*/*.pt")
     return frozenset(_folder(f.path) for f in files if _matches(f.path, weights) and not f.path[0].isdigit())
+
+
+def _one_split(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
+    """Return one set of parts of each name: without an index, the same weights split twice would be loaded twice."""
+    sets: dict[tuple[str, str], dict[str, list[FileFacts]]] = {}
+    for file in found:
+        if match := PART.fullmatch(file.path):
+            sets.setdefault((match[1], match[4]), {}).setdefault(match[3], []).append(file)
+    left_out = {
+        file.path
+        for splits in sets.values()
+        for files in splits.values()
+        if files is not max(splits.values(), key=lambda parts: (sum(part.size_bytes for part in parts), len(parts)))
+        for file in files
+    }
+    return tuple(file for file in found if file.path not in left_out)
 
 
 def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFacts, ...]:

@@ -274,6 +274,19 @@ def test_parts_of_another_copy_may_be_missing(hub: StandIn) -> None:
     assert len(one("stand-in/whole").files) == 4
 
 
+def test_of_weights_that_were_split_anew_only_those_of_the_index_are_locked(hub: StandIn) -> None:
+    new = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    held = {
+        "config.json": TINY,
+        **shards(1, 2),  # of three: what an earlier upload left
+        **{path: safetensors("BF16", w=[8]) for path in new},
+        "model.safetensors.index.json": {"weight_map": {"a": new[0], "b": new[1]}},
+    }
+    put(hub, repository("split-anew", held))
+    locked = [file.path for file in one("stand-in/split-anew").files]
+    assert [path for path in locked if path.endswith(".safetensors")] == new
+
+
 def test_a_missing_revision_is_named(hub: StandIn) -> None:
     assert refused(SHARDED, "v9").render().startswith(f"`{SHARDED}` has no revision `v9`")
 

@@ -127,6 +127,13 @@ def test_of_parts_and_a_whole_one_copy_is_served() -> None:
     assert weight_paths(*pickles) == ["pytorch_model-00001-of-00001.bin"]
 
 
+def test_of_weights_that_were_split_twice_one_split_is_served() -> None:
+    splits = [[f"model-0000{n}-of-0000{count}.safetensors" for n in range(1, count + 1)] for count in (2, 3)]
+    assert weight_paths(*splits[0], *splits[1], "config.json") == splits[1]
+    other = "extra-00001-of-00001.safetensors"
+    assert set(weight_paths(*splits[0], other)) == {*splits[0], other}
+
+
 def test_a_gguf_that_is_asked_for_is_served_beside_safetensors() -> None:
     paths = ("config.json", "model.safetensors", "model-Q4_K_M.gguf", "model-Q8_0.gguf")
     assert weight_paths(*paths, gguf_file="model-Q8_0.gguf") == ["model-Q8_0.gguf"]
