@@ -242,7 +242,7 @@ def _folders_of_copies(files: Sequence[FileFacts]) -> frozenset[str]:
 
 
 def _one_split(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
-    """Return one set of parts of each name: without an index, weights that were split twice would be loaded twice."""
+    """Return one split of each name, the larger: without an index, an engine would load all of them."""
     sets: dict[tuple[str, str], dict[str, list[FileFacts]]] = {}
     for file in found:
         if match := PART.fullmatch(file.path):
