@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {"object": "list", "data": rows})
         elif self.path == "/metrics":
             running, waiting = self.server.running, self.server.waiting
-            figures = {"num_requests_running": running, "num_requests_waiting": waiting}
+            figures: dict[str, float] = {"num_requests_running": running, "num_requests_waiting": waiting}
             figures["kv_cache_usage_perc"] = running / SLOTS / 2
             lines = [f'vllm:{name}{{engine="0"}} {value}\n' for name, value in figures.items()]
             self._text(200, "".join(lines), "text/plain; version=0.0.4")
