@@ -146,6 +146,12 @@ def identity(value: Object) -> tuple[str, str, str, str]:
     return (group if slash else "", value["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
+def has_condition(value: Object, name: str) -> bool:
+    """Return whether a condition of an object's status is true."""
+    conditions = value.get("status", {}).get("conditions", ())
+    return any((each["type"], each["status"]) == (name, "True") for each in conditions)
+
+
 def owner(value: Object) -> Object | None:
     """Return the reference to the controller that made an object."""
     references: Iterable[Object] = value["metadata"].get("ownerReferences", ())

@@ -19,11 +19,10 @@ _MOST_PARTS = 10_000
 def missing_parts(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the missing parts of weights whose file names contain the number of parts, sorted."""
     there = set(paths)
-    found = [match for path in there if (match := PART.fullmatch(path))]
-    sets = {(part[1], part[3], part[4], len(part[2])) for part in found if int(part[3]) <= _MOST_PARTS}
     named = {
         f"{stem}-{number:0{width}}-of-{count}{suffix}"
-        for stem, count, suffix, width in sets
+        for stem, count, suffix, width in _splits(there)
+        if int(count) <= _MOST_PARTS
         for number in range(1, int(count) + 1)
     }
     return tuple(sorted(named - there))
@@ -44,9 +43,7 @@ def needs_index(paths: Collection[str]) -> bool:
     if INDEX not in paths:
         return False
     weights = loaded_weights(paths)
-    found = [PART.fullmatch(path) for path in weights]
-    sets = {(part[1], part[3], part[4]) for part in found if part}
-    return len(sets) > 1 or (WHOLE not in weights and not all(found))
+    return len(_splits(weights)) > 1 or (WHOLE not in weights and not all(PART.fullmatch(path) for path in weights))
 
 
 def indexed_parts(index: Mapping[str, Any]) -> frozenset[str]:
@@ -62,6 +59,12 @@ def superseded_parts(index: Mapping[str, Any], paths: Collection[str]) -> frozen
     return (
         frozenset(path for path in loaded_weights(paths) if PART.fullmatch(path)) - named if named else frozenset()
     )
+
+
+def _splits(paths: Iterable[str]) -> set[tuple[str, str, str, int]]:
+    """Return stem, number of parts, suffix, and width of the part's number, of each set of parts."""
+    found = [match for path in paths if (match := PART.fullmatch(path))]
+    return {(part[1], part[3], part[4], len(part[2])) for part in found}
 
 
 def describe(missing: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proof.api import Object
+from proof.api import Object, has_condition
 
 Config = dict[str, Any]
 POOLS = "inference.networking.k8s.io"
@@ -358,5 +358,4 @@ def _slice_places(each: Object, names: Sequence[str]) -> Iterator[tuple[str, int
 
 def is_ready(pod: Object) -> bool:
     """Return whether a pod gets requests."""
-    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", ())}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+    return has_condition(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]

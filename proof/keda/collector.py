@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import httpx2
 
 from proof.api import Api, Object
+from proof.gateway.routes import is_ready
 from proof.pods.addresses import Addresses
 
 _SUM = re.compile(r"sum\(([a-zA-Z_:][\w:]*)\{([^{}]*)\}\)")
@@ -51,7 +52,7 @@ class Collector:
         for monitoring in self.api.objects("monitoring.googleapis.com/v1", "PodMonitoring"):
             namespace = monitoring["metadata"]["namespace"]
             for pod in self.api.objects("v1", "Pod", namespace):
-                if _is_selected(monitoring, pod) and _is_ready(pod):
+                if _is_selected(monitoring, pod) and is_ready(pod):
                     added = {"cluster": self.cluster, "namespace": namespace, **_labels(monitoring, pod)}
                     yield from ((name, own | added, value) for name, own, value in self._scraped(monitoring, pod))
 
@@ -79,11 +80,6 @@ def _is_selected(monitoring: Object, pod: Object) -> bool:
     return labels.items() >= selector.get("matchLabels", {}).items() and all(
         labels.get(each["key"]) in each["values"] for each in listed
     )
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod["status"].get("conditions", ())
-    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
 
 
 def _labels(monitoring: Object, pod: Object) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import yaml
 
-from proof.api import Object
+from proof.api import Object, has_condition
 from proof.binaries import HERE, module_folders
 from proof.sandbox import Sandbox
 
@@ -45,16 +45,11 @@ def installed(sandbox: Sandbox) -> Iterator[None]:
     deployments = [value for value in made if value["kind"] == "Deployment"]
     sandbox.wait("KEDA is ready", lambda: all(_is_ready(sandbox, each) for each in deployments), 120)
     (metrics,) = (value for value in made if value["kind"] == "APIService")
-    sandbox.wait("KEDA's metrics are served", lambda: _is_available(sandbox, metrics), 60)
+    sandbox.wait("KEDA's metrics are served", lambda: has_condition(sandbox.api.get(metrics), "Available"), 60)
     try:
         yield
     finally:
         sandbox.api.delete(metrics)
-
-
-def _is_available(sandbox: Sandbox, service: Object) -> bool:
-    conditions = sandbox.api.get(service).get("status", {}).get("conditions", ())
-    return any((each["type"], each["status"]) == ("Available", "True") for each in conditions)
 
 
 def _is_ready(sandbox: Sandbox, deployment: Object) -> bool:

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from proof.api import Object
+from proof.api import Object, has_condition
 from proof.binaries import programs as sandbox_programs
 from proof.crds import crd_files
 from proof.engine.binaries import programs as engine_programs
 from proof.gateway.binaries import programs as gateway_programs
+from proof.gateway.routes import is_ready
 from proof.hub.tiny import tiny
 from proof.keda.binaries import programs as keda_programs
 from proof.keda.collector import Collector
@@ -130,9 +131,7 @@ def test_a_queue_adds_replicas_step_by_step_and_its_end_takes_them_away(way: Way
 
 
 def ready(way: Way) -> list[Object]:
-    found = [each for each in way.pods("second") if not each["metadata"].get("deletionTimestamp")]
-    conditions = [each["status"].get("conditions", ()) for each in found]
-    return [each for each in conditions if ("Ready", "True") in {(row["type"], row["status"]) for row in each}]
+    return [each for each in way.pods("second") if is_ready(each)]
 
 
 def _seen(way: Way, seen: list[int]) -> int:
@@ -143,5 +142,4 @@ def _seen(way: Way, seen: list[int]) -> int:
 
 
 def _is_known(way: Way, model: str) -> bool:
-    conditions = scaled_object(way, model).get("status", {}).get("conditions", ())
-    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
+    return has_condition(scaled_object(way, model), "Ready")
