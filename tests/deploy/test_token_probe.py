@@ -70,8 +70,10 @@ def probe(port: int, monkeypatch: pytest.MonkeyPatch) -> int:
         (lambda asked: 0 if asked == 0 else 7, 1),  # it hangs, and nothing is made
         (lambda asked: 0 if asked == 0 else 7 + asked, 0),  # it is busy with others
         (lambda asked: 400 if asked == 0 else 7, 0),  # it refuses at once: alive
+        (lambda asked: 500 if asked == 0 else 7, 1),  # its engine is gone, and nothing is made
+        (lambda asked: 503 if asked == 0 else 7 + asked, 0),  # it turns one away and serves others
     ],
-    ids=["answers", "hangs", "busy", "refuses"],
+    ids=["answers", "hangs", "busy", "refuses", "fails", "overloaded"],
 )
 def test_a_leader_that_hangs_is_told_from_one_that_is_busy(
     answer: Callable[[int], int], code: int, monkeypatch: pytest.MonkeyPatch

@@ -249,11 +249,11 @@ def _routes(
 
 
 def _route_facts(model: ModelPlan, price: TokenPrice | None, unit_usd: float) -> Object:
-    """Return the metadata of a route: its model, and the price of a token in units."""
+    """Return the metadata of a route: its model, and the price of a token in units, to six digits."""
     prices: Object = {}
     if price is not None:
         usd = {"input": price.usd_per_million_input, "output": price.usd_per_million_output}
-        prices = {name: each / 1e6 / unit_usd for name, each in usd.items()}
+        prices = {name: float(f"{each / 1e6 / unit_usd:.6g}") for name, each in usd.items()}
     return {"filter_metadata": {ROUTE: {MODEL: model.key, **prices}}}
 
 

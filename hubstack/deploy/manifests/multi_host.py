@@ -69,11 +69,16 @@ def leader_worker_set(target: TargetPlan, model: ModelPlan) -> Object:
 def _token_probe(model: ModelPlan) -> Object:
     """Return a liveness probe that generates one token: with a lost worker, /health stays 200 while requests hang.
 
-    A server that is merely busy passes, because its token counter increases.
+    A server that is merely busy passes, because its token counter increases; so does one that rejects the request
+    (4xx), which took an engine that works. Errors of the server itself (5xx) count as no answer.
     """
     server = model.server
     script = _ASK_FOR_ONE.format(
-        port=server.port, model=server.served_model_name, metrics=server.metrics_path, wait=_ASK_SECONDS
+        port=server.port,
+        key=server.api_key.variable,
+        model=server.served_model_name,
+        metrics=server.metrics_path,
+        wait=_ASK_SECONDS,
     )
     return {
         "exec": {"command": ["python3", "-c", script]},
@@ -86,8 +91,7 @@ def _token_probe(model: ModelPlan) -> Object:
 _ASK_SECONDS = 60
 _ASK_FOR_ONE = """\
 import json, os, sys, urllib.request as http
-from urllib.error import HTTPError
-base, key = "http://127.0.0.1:{port}", os.environ.get("VLLM_API_KEY", "")
+base, key = "http://127.0.0.1:{port}", os.environ.get("{key}", "")
 def ask(path, body=None, wait=10):
     headers = {{"Content-Type": "application/json", "Authorization": "Bearer " + key}}
     with http.urlopen(http.Request(base + path, body, headers), timeout=wait) as answer:
@@ -99,8 +103,6 @@ before = tokens()
 try:
     body = json.dumps({{"model": "{model}", "prompt": "a", "max_tokens": 1}}).encode()
     ask("/v1/completions", body, {wait})
-except HTTPError:
-    pass
-except OSError:
-    sys.exit(tokens() == before)
+except OSError as failure:
+    sys.exit(getattr(failure, "code", 500) >= 500 and tokens() == before)
 """
