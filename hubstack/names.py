@@ -25,8 +25,8 @@ KEY_MAX = 40
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 _REFUSED = re.compile(r"^goog|g[o0]{2,}g[l1]e")
 """Words not allowed in a bucket name (Cloud Storage docs, "Bucket names"; terraform-provider-google#17831)."""
-KEDA_NAMESPACE = "keda"
 CLASS_LABEL = "cloud.google.com/compute-class"
+KEDA_NAMESPACE = "keda"
 """Namespace of the autoscaler; with several clusters in a project, each has its own (`hubstack.inputs.stack`)."""
 LOADER_SUFFIX = "-loader"
 """End of the name of a loader's account."""

@@ -3,7 +3,10 @@
 
     objects.py       files -> Kubernetes objects, each value with its place
     workloads.py     objects -> workloads that run containers, with replicas and the data of ConfigMaps
-    command_line.py  a container -> its commands as words, with shells and variables resolved
+    command_line.py  a container -> its commands as words, with variables resolved
+    shell.py         a script -> the commands that it would run
+    downloads.py     a command -> the repositories that it downloads
+    staged.py        the path that a server loads -> the repository that was downloaded there
     containers.py    a container -> its engine and flags
     flags.py         flags -> keys of the list, and flags without a matching key (flags.yaml)
     servers.py       a workload -> entries of the list

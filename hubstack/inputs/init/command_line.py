@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resolves a container's commands into words, with variables substituted.
 
-Owns word splitting and substitution by Kubernetes and shells, as far as a manifest determines them. Executes
-nothing. A word keeps its `$` if the manifests do not contain the value.
+Owns the environment, substitution by Kubernetes, and which of a container's fields start something. Scripts are
+read by `hubstack.inputs.init.shell`. A word keeps its `$` if the manifests do not contain the value.
 """
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubstack.files.documents import Mark
 from hubstack.inputs.init.objects import Part
+from hubstack.inputs.init.shell import Shell, script_at
 from hubstack.inputs.init.workloads import ConfigMaps
 
-_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
-_PREFIXES = frozenset({"exec", "env", "nohup", "time", "sudo"})
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _KUBERNETES = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
-_SHELL = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,24 @@ class Word:
     text: str
     mark: Mark
     """Its place; for a word of a script, the place of the script."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One command."""
+
+    words: tuple[Word, ...]
+    is_branch: bool = False
+    """Whether a condition of a script decides if it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What a container runs."""
+
+    lines: tuple[Line, ...]
+    files: Mapping[str, str]
+    """Text by path: files of ConfigMaps, and those that its script writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,92 +74,37 @@ def variables(container: Part, namespace: str, maps: ConfigMaps) -> dict[str, Va
     return found
 
 
-def commands(container: Part, env: Mapping[str, Variable]) -> list[list[Word]]:
-    """Return the commands that a container runs, each as a list of words; several only for a shell script.
+def commands(container: Part, env: Mapping[str, Variable], files: Mapping[str, str]) -> Commands:
+    """Return the commands that a container runs; several only for a shell script or a hook after its start.
+
+    Args:
+        container: the container.
+        env: its variables.
+        files: text by path, of the ConfigMaps that it mounts.
 
     Raises:
         ValueError: its script has an unclosed quote.
     """
-    words = [
-        Word(_kubernetes(part.text, env), part.mark)
-        for key in ("command", "args")
-        for part in container.at(key).items()
-    ]
-    at = _script_at(words)
-    return [words] if at is None else _script(words[at], words[at + 1 :], env)
+    shell = Shell({name: each.value for name, each in env.items()}, dict(files))
+    found: list[Line] = []
+    hook = container.at("lifecycle", "postStart", "exec")
+    for parts in ([*container.at("command").items(), *container.at("args").items()], hook.at("command").items()):
+        words = [Word(_kubernetes(part.text, env), part.mark) for part in parts]
+        if words:
+            found += _lines(words, shell)
+    return Commands(tuple(found), shell.files)
 
 
-def _script_at(words: Sequence[Word]) -> int | None:
-    """Return the index of the script's word if the command is a shell with an inline script."""
-    if not words or words[0].text.rpartition("/")[2] not in _SHELLS:
-        return None
-    index = 1
-    while index < len(words) - 1 and words[index].text[:1] in {"-", "+"}:
-        option = words[index].text
-        if re.fullmatch(r"-[a-zA-Z]*c", option):
-            return index + 1
-        # In `-o pipefail` and `-euo pipefail` the next word belongs to the option.
-        index += 2 if re.fullmatch(r"[-+][a-zA-Z]*[oO]", option) else 1
-        if option != "-c" and re.fullmatch(r"[-+][a-zA-Z]*c[a-zA-Z]*[oO]", option):
-            return index
-    return None
-
-
-def _script(script: Word, arguments: Sequence[Word], env: Mapping[str, Variable]) -> list[list[Word]]:
-    held = {name: each.value for name, each in env.items()}
-    found: list[list[Word]] = []
-    for texts in _split(script.text):
-        rest, local = list(texts), dict(held)
-        while rest and (rest[0] in {*_PREFIXES, "export"} or _ASSIGNMENT.fullmatch(rest[0])):
-            if assigned := _ASSIGNMENT.fullmatch(rest[0]):
-                local[assigned[1]] = _shell(assigned[2], local)
-            rest.pop(0)
-        if not rest:
-            held = local  # an assignment on its own applies to later commands
-            continue
-        words = [Word(_shell(text, local), script.mark) for text in rest]
-        # In `sh -c SCRIPT NAME A B`, "$@" is A B.
-        found.append([w for word in words for w in (arguments[1:] if word.text in {"$@", "$*"} else [word])])
-    return found
-
-
-def _split(script: str) -> Iterator[list[str]]:
-    """Yield the commands of a script as words; line ends, `;`, `&` and `|` separate commands."""
-    lexer = shlex.shlex(_plain(script), posix=True, punctuation_chars=";&|\n")
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
-    words: list[str] = []
-    for token in lexer:
-        if set(token) <= set(";&|\n") and token:
-            if words:
-                yield words
-            words = []
-        else:
-            words.append(token)
-    if words:
-        yield words
-
-
-_REDIRECTION = re.compile(r"(?:&|\d*)>>?(?:&\d|\s*[^\s;&|<>]+)|\d*<<?<?\s*[^\s;&|<>]+")
-
-
-def _plain(script: str) -> str:
-    """Return a script without comments and redirections, with continued lines joined; quoted text is unchanged."""
-    text, kept, quote, at = script.replace("\\\n", " "), list[str](), "", 0
-    while at < len(text):
-        char = text[at]
-        if quote:
-            quote = "" if char == quote and not (quote == '"' and text[at - 1] == "\\") else quote
-        elif char in "'\"" and text[at - 1 : at] != "\\":
-            quote = char
-        elif char == "#" and (at == 0 or text[at - 1] in " \t\n;&|"):
-            at = end if (end := text.find("\n", at)) >= 0 else len(text)
-            continue
-        elif (found := _REDIRECTION.match(text, at)) and (char in "<>&" or text[at - 1 : at] in {" ", "\t", ""}):
-            at = found.end()
-            continue
-        kept.append(char)
-        at += 1
-    return "".join(kept)
+def _lines(words: list[Word], shell: Shell) -> list[Line]:
+    texts = [word.text for word in words]
+    before = len(shell.commands)
+    shell.start(texts)
+    started = shell.commands[before:]
+    if [each.words for each in started] == [tuple(texts)]:
+        return [Line(tuple(words))]
+    at = next((i for i in range(len(words)) if script_at(texts[i:]) is not None), None)
+    mark = words[0 if at is None else at + (script_at(texts[at:]) or 0)].mark
+    return [Line(tuple(Word(text, mark) for text in each.words), each.is_branch) for each in started]
 
 
 def _kubernetes(text: str, env: Mapping[str, Variable]) -> str:
@@ -153,14 +113,6 @@ def _kubernetes(text: str, env: Mapping[str, Variable]) -> str:
         return match[0] if held is None or held.value is None else held.value
 
     return _KUBERNETES.sub(value, text)
-
-
-def _shell(text: str, held: Mapping[str, str | None]) -> str:
-    def value(match: re.Match[str]) -> str:
-        known = held.get(match[1] or match[3])
-        return known or match[2] or match[0]
-
-    return _SHELL.sub(value, text)
 
 
 def as_words(text: str, mark: Mark) -> list[Word]:

@@ -54,7 +54,8 @@ class EngineFlags(_Row):
     model: tuple[str, ...]
     keys: Mapping[str, Mapping[str, str]]
     modules: tuple[str, ...] = ()
-    programs: Mapping[str, str] = {}
+    programs: Mapping[str, tuple[str, ...]] = {}
+    config: tuple[str, ...] = ()
     positional: bool = False
     path: tuple[str, ...] = ()
     """Flags whose value is a file or folder."""
@@ -62,6 +63,7 @@ class EngineFlags(_Row):
     variables: Mapping[str, str] = {}
     needs_engine: Mapping[str, str] = {}
     engine: str | None = None
+    hub_hosts: tuple[str, ...] = ()
     tags_quantization: bool = False
     note: str | None = None
 

@@ -9,23 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hubstack import names
 from hubstack.catalog import Catalog
-from hubstack.inputs.init.command_line import Word, variables
-from hubstack.inputs.init.containers import Server, containers, find_server
+from hubstack.inputs.init.command_line import Word, commands, variables
+from hubstack.inputs.init.containers import Server, containers, find_servers
+from hubstack.inputs.init.downloads import Download
 from hubstack.inputs.init.entry import Entry, Setting, Unknown
-from hubstack.inputs.init.flags import Flag, redundant_and_lost_flags, settings_of
+from hubstack.inputs.init.flags import EngineFlags, Flag, redundant_and_lost_flags, settings_of
 from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
 from hubstack.inputs.init.objects import Part
-from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload
+from hubstack.inputs.init.staged import Source, sources_of, staged_from
+from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload, mounted_files
 from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
 """Folder names that are never the owner of a model."""
-_DOWNLOAD = re.compile(
-    r"(?:\bhf\s+download|huggingface-cli\s+download|snapshot_download\(\s*(?:repo_id\s*=\s*)?[\"'])\s*"
-    r"([\w.-]+/[\w.-]+)"
-)
-"""Commands that download a repository from the Hub."""
 _KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
@@ -40,22 +37,46 @@ def read_workload(
     for container in held:
         env = variables(container, workload.namespace, maps)
         try:
-            server = find_server(workload, container, env)
+            run = commands(container, env, mounted_files(workload, container, maps))
         except ValueError:
             why = f"the script of its container `{container.at('name').text}` has an unclosed quote"
             found.append(Unknown(origin=workload.origin, why=why, hint="add its model to the list by hand"))
             continue
-        if server is not None:
-            found.append(_entry(server, catalog, classes))
+        servers = _by_model(find_servers(workload, container, env, run))
+        sources = sources_of(workload, container, run, maps) if servers else []
+        entries = [_entry(server, sources, catalog, classes) for server in servers]
+        one_of = len(entries) > 1 and any(server.is_branch for server in servers)
+        found += [_one_of(each, servers) for each in entries] if one_of else entries
     if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
         why = "it requests accelerators but runs no known engine"
         found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
     return found or None
 
 
-def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknown:
+def _by_model(servers: Sequence[Server]) -> list[Server]:
+    """Return the first server of each model: a script may start one again, or with other flags."""
+    found: dict[str, Server] = {}
+    for server in servers:
+        model = _model(server)
+        found.setdefault(model.text if model else "", server)
+    return list(found.values())
+
+
+def _one_of(entry: Entry | Unknown, servers: Sequence[Server]) -> Unknown:
+    """Return that a container starts one of several models, by what is not in the manifests."""
+    shown = " or ".join(f"`{_clean(model.text)}`" for server in servers if (model := _model(server)))
+    hint = "list the one that it starts"
+    guess = entry.id if isinstance(entry, Entry) else entry.guess
+    return Unknown(origin=entry.origin, why=f"a condition of its script starts {shown}", hint=hint, guess=guess)
+
+
+def _entry(server: Server, sources: Sequence[Source], catalog: Catalog, classes: Classes) -> Entry | Unknown:
     workload, row = server.workload, server.row
     model, tail = _at(server, _model(server))
+    staged = staged_from(server.container, model, sources)
+    folder = model.text if model else ""
+    if staged and model:
+        model = Word(staged[0].repo_id, model.mark)
     served = [value for flag in server.flags if flag.name in row.names for value in flag.values]
     kserve = workload.root.at("spec", "model", "name")
     if workload.kind == "LLMInferenceService" and kserve.text:
@@ -68,11 +89,13 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
         )
     ours = workload.annotation(_OURS) if _is_hub_id(workload.annotation(_OURS)) else ""
     if not ours and (model is None or not _is_hub_id(model.text)):
-        return _unknown(server, model, served)
+        return _unknown(server, model, served, [source.download for source in sources])
     repo_id = ours or (model.text if model else "")
-    settings, rest = settings_of(server.flags, row, model.text if model else "")
+    settings, rest = settings_of(server.flags, row, folder)
+    if staged and not ours:
+        settings |= _of_download(*staged, row)
     rest = [flag for flag in rest if flag.name not in {*row.model, *row.path, *row.names}]
-    if tail and row.engine is None:
+    if tail and not row.tags_quantization:
         settings["revision"] = Setting(value=tail, source=f"the model URI, line {model.mark.line if model else 0}")
     if row.engine and not ours:
         settings["engine"] = Setting(value=row.engine, source=f"{row.name}, line {server.container.mark.line}")
@@ -100,6 +123,15 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
     )
 
 
+def _of_download(download: Download, file: str, row: EngineFlags) -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
+    if download.revision not in {"", "main"} and "$" not in download.revision:
+        found["revision"] = Setting(value=download.revision, source="the download")
+    if file and row.tags_quantization:
+        found["file"] = Setting(value=file, source="the download")
+    return found
+
+
 def _model(server: Server) -> Word | None:
     """Return the argument that names the model."""
     row, workload = server.row, server.workload
@@ -115,6 +147,11 @@ def _model(server: Server) -> Word | None:
 
 def _at(server: Server, model: Word | None) -> tuple[Word | None, str]:
     """Split a revision (KServe's `hf://`) or a quantization (llama.cpp) from the model."""
+    if model is not None and server.row.hub_hosts:
+        host = next((each for each in server.row.hub_hosts if model.text.startswith(each)), None)
+        if host is None:
+            return Word(model.text if ":" in model.text else f"{model.text}:latest", model.mark), ""
+        model = Word(model.text.removeprefix(host), model.mark)
     if model is None or not (model.text.startswith("hf://") or server.row.tags_quantization):
         return model, ""
     repo_id, _, tail = model.text.removeprefix("hf://").partition(":")
@@ -127,16 +164,22 @@ def _is_hub_id(text: str) -> bool:
     return len(parts) <= 2 and all(fine) and "--" not in text and ".." not in text
 
 
-def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unknown:
+def _unknown(server: Server, model: Word | None, served: Sequence[str], found: Sequence[Download]) -> Unknown:
     workload, row = server.workload, server.row
-    guess = _downloaded(workload) or _guess(model.text if model else "", served)
+    ids = {each.repo_id for each in found if _is_hub_id(each.repo_id)}
+    guess = (next(iter(ids)) if len(ids) == 1 else None) or _guess(model.text if model else "", served)
     hint = (
         f"it looks like `{guess}`: if that is its Hub ID, uncomment the line"
         if guess
         else "find out which Hub model it is, and list its ID"
     )
-    if model is None:
+    if model is None and server.unread:
+        why = f"the flags of {row.name} are in `{_clean(server.unread)}`, which is not in these files"
+        mark = server.container.mark
+    elif model is None:
         mark, why = server.container.mark, f"{row.name} has no model argument"
+    elif row.hub_hosts and "$" not in model.text:
+        mark, why = model.mark, f"{row.name} serves `{_clean(model.text)}` of its own library"
     elif "$" in model.text:
         mark, why = model.mark, f"{row.name} serves `{_clean(model.text)}`, whose value is not in these files"
     else:
@@ -145,18 +188,6 @@ def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unkno
             f"{row.name} serves the path `{_clean(model.text)}`, which does not contain a Hub ID",
         )
     return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
-
-
-def _downloaded(workload: Workload) -> str | None:
-    """Return the Hub model that its init containers download, if exactly one."""
-    parts = [
-        part
-        for each in workload.pod.at("initContainers").items()
-        for part in (*each.at("command").items(), *each.at("args").items())
-    ]
-    text = " ".join(part.text for part in parts)
-    found = {match[1] for match in _DOWNLOAD.finditer(text)}
-    return next(iter(found)) if len(found) == 1 and _is_hub_id(next(iter(found))) else None
 
 
 def _guess(path: str, served: Sequence[str]) -> str | None:
@@ -226,6 +257,8 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], cata
     lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]
     if lost:
         yield f"not carried over: {', '.join(lost)}"
+    if server.unread:
+        yield f"not read: the flags in `{_clean(server.unread)}`, which is not in these files"
     for name in names_lost:
         if re.fullmatch(r"[\w.:/-]{1,96}", name):
             yield f"clients that use the model name `{name}` must switch to its ID or key"

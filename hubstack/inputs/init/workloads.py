@@ -85,6 +85,33 @@ def config_maps(objects: Iterable[Part]) -> ConfigMaps:
     }
 
 
+def mounted_files(workload: Workload, container: Part, maps: ConfigMaps) -> dict[str, str]:
+    """Return the text of the files of ConfigMaps that a container mounts, by path."""
+    held: dict[str, dict[str, str]] = {}
+    for volume in workload.pod.at("volumes").items():
+        sources = [volume, *volume.at("projected", "sources").items()]
+        held[volume.at("name").text] = {
+            path: text
+            for source in sources
+            for path, text in _files_of(source.at("configMap"), workload.namespace, maps).items()
+        }
+    found: dict[str, str] = {}
+    for mount in container.at("volumeMounts").items():
+        files, at = held.get(mount.at("name").text, {}), mount.at("mountPath").text.rstrip("/")
+        inside = mount.at("subPath").text
+        if inside in files:
+            found[at] = files[inside]
+        elif not inside:
+            found |= {f"{at}/{path}": text for path, text in files.items()}
+    return found
+
+
+def _files_of(source: Part, namespace: str, maps: ConfigMaps) -> dict[str, str]:
+    data = maps.get((namespace, source.at("name").text), {})
+    items = {each.at("key").text: each.at("path").text for each in source.at("items").items()}
+    return {path: data[key] for key, path in items.items() if key in data} if items else dict(data)
+
+
 def workloads(objects: Sequence[Part]) -> list[Workload]:
     """Return the workloads in order, without those owned by another object in the files."""
     scalers = {key: found for each in objects for key, found in _scaler(each)}

@@ -91,7 +91,8 @@ def test_a_model_of_which_nobody_says_the_id_is_named_with_its_place_and_never_d
         ("unknown.yaml:27", "`$(MODEL)`, whose value is not in these files"),
         ("unknown.yaml:37", "the path `gs://bucket/llama`"),
         ("Job default/batch", "it runs to completion"),
-        ("Deployment default/triton", "it requests accelerators but runs no known engine"),
+        ("Deployment default/triton", "Triton has no model argument"),
+        ("Deployment default/own", "it requests accelerators but runs no known engine"),
         ("Deployment default/unclosed", "an unclosed quote"),
     ):
         assert any(origin in line and why in line for line in report), f"{origin}\n{said}"

@@ -121,10 +121,3 @@ metadata: {name: chat}
 spec: {model: {uri: "hf://Qwen/Qwen2.5-7B-Instruct", name: acme-chat}}
 """)
     assert request.models[0].key == "acme-chat"
-
-
-def test_what_an_init_container_downloads_is_the_guess_for_a_path(tmp_path: Path) -> None:
-    get = "initContainers: [{name: get, command: [sh, -c, hf download Qwen/Qwen3-8B --local-dir /m]}]"
-    path = tmp_path / "given.yaml"
-    path.write_text(server("[vllm, serve, /m]", more=get))
-    assert [each.guess for each in read_manifests([str(path)]).unknown] == ["Qwen/Qwen3-8B"]
