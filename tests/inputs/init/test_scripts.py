@@ -77,7 +77,7 @@ exec vllm serve "$MODEL" --max-model-len 4096 "$@"
         "cat > /tmp/t.jinja <<'EOF'\n{{ it's }} don't\nEOF\nvllm serve Qwen/Qwen3-8B --max-model-len 4096",
         "cat <<-EOF >/tmp/c.yaml\nmodel: Qwen/Qwen3-8B\nmax_model_len: 4096\nEOF\nvllm serve --config /tmp/c.yaml",
         'start() {\n  vllm serve "$1" --max-model-len "$2"\n}\nstart Qwen/Qwen3-8B 4096',
-        "ARGS=(--model Qwen/Qwen3-8B # don't\n --max-model-len 4096)\npython3 -m vllm.entrypoints.api_server ${ARGS[@]}",
+        "ARGS=(--model Qwen/Qwen3-8B # don't\n --max-model-len 4096)\nexec vllm serve ${ARGS[@]}",
         "ARGS=(Qwen/Qwen3-8B)\nARGS+=(--max-model-len 4096)\nvllm serve ${ARGS[@]}",
         "ARGS='--max-model-len 4096'\nARGS+=\" --enforce-eager\"\nvllm serve Qwen/Qwen3-8B $ARGS",
         'exec su vllm -c "vllm serve Qwen/Qwen3-8B --max-model-len 4096"',
