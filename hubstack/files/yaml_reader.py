@@ -2,7 +2,8 @@
 r"""Reads the YAML subset that hubstack accepts: one document of plain values, each with its place.
 
 Owns what is rejected: aliases (ten lines of them can expand to gigabytes), tags, merge keys, directives, several
-documents, duplicate keys, deep nesting and merge conflict markers. Parses event by event, so that it stops at the
+documents, duplicate keys, deep nesting and merge conflict markers. In the files of other programs aliases, merge
+keys and several documents are read, and what they repeat is counted. Parses event by event, so that it stops at the
 first dangerous line. Does not own files or how problems are shown (`hubstack.files.documents`).
 """
 
@@ -80,7 +81,10 @@ def read_values(text: str, most: int = MAX_VALUES) -> Values:
 
 
 def read_every(text: str, most: int) -> list[Values]:
-    """Read YAML text from another program, with any number of documents; arguments as for `read_values`."""
+    """Read YAML text from another program, with any number of documents; arguments as for `read_values`.
+
+    Aliases and merge keys are read too: what they repeat counts as values of its own, at the place of the alias.
+    """
     return _read(text, most, is_ours=False)
 
 
@@ -128,6 +132,7 @@ class _Reader:
     def __init__(self, text: str, every: list[Values], most: int, *, is_ours: bool) -> None:
         self.events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self.every, self.held, self.left, self.is_ours = every, every[0], most, is_ours
+        self.anchors: dict[str, Any] = {}
         self.resolve = cast("Any", yaml.resolver.Resolver()).resolve
         self.scalars: Any = yaml.constructor.SafeConstructor()
 
@@ -143,28 +148,59 @@ class _Reader:
             if self.is_ours:
                 hint = "keep one document in the file: delete the `---`"
                 raise _Stop("a second document begins here", hint, event)
-            self.held = Values()
+            self.held, self.anchors = Values(), {}
             self.every.append(self.held)
 
     def value(self, event: Any, loc: Loc, depth: int) -> Any:
+        self.count(event)
+        self.held.places[loc] = _place(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, loc, depth)
+        _refuse_tag(event)
+        if isinstance(event, yaml.ScalarEvent):
+            found = self.scalar(event)
+        elif depth >= MAX_DEPTH:
+            raise _too_deep(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            found = self.sequence(loc, depth + 1)
+        else:
+            found = self.mapping(loc, depth + 1)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = found
+        return found
+
+    def count(self, event: Any) -> None:
         self.left -= 1
         if self.left < 0:
             raise _Stop("too many values; parsing stopped here", "split the file, or remove what it repeats", event)
-        self.held.places[loc] = _place(event.start_mark)
-        if isinstance(event, yaml.AliasEvent):
+
+    def alias(self, event: Any, loc: Loc, depth: int) -> Any:
+        if self.is_ours:
             raise _Stop(
                 "an alias (`*name`), which hubstack does not accept: a few aliases can exhaust memory",
                 "write the value out, or put what models share under `defaults:`",
                 event,
             )
-        _refuse_tag(event)
-        if isinstance(event, yaml.ScalarEvent):
-            return self.scalar(event)
+        if event.anchor not in self.anchors:
+            raise _Stop("an alias of a value that does not precede it", "write the value out", event)
+        return self.repeat(self.anchors[event.anchor], event, loc, depth)
+
+    def repeat(self, value: Any, event: Any, loc: Loc, depth: int) -> Any:
+        """Return a copy of a value, all of it at the place of the event."""
+        self.held.places[loc] = _place(event.start_mark)
+        if not isinstance(value, dict | list):
+            return value
         if depth >= MAX_DEPTH:
-            raise _Stop(f"nested deeper than {MAX_DEPTH} levels; parsing stopped here", "unfold it", event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self.sequence(loc, depth + 1)
-        return self.mapping(loc, depth + 1)
+            raise _too_deep(event)
+        keys = list(
+            cast("dict[Any, Any]", value) if isinstance(value, dict) else range(len(cast("list[Any]", value)))
+        )
+        found: dict[Any, Any] = {}
+        for key in keys:
+            self.count(event)
+            self.held.key_places[(*loc, key)] = _place(event.start_mark)
+            found[key] = self.repeat(value[key], event, (*loc, key), depth + 1)
+        return found if isinstance(value, dict) else list(found.values())
 
     def sequence(self, loc: Loc, depth: int) -> list[Any]:
         found: list[Any] = []
@@ -176,11 +212,15 @@ class _Reader:
 
     def mapping(self, loc: Loc, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        merged: list[tuple[Any, Any]] = []
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self.key(event)
             place = (*loc, key)
+            if _is_merge(event):
+                merged.append((event, self.value(next(self.events), place, depth)))
+                continue
             if key in found:
                 line = self.held.key_places[place][0] + 1
                 self.fault(event, f"duplicate key `{key}`", f"first defined on line {line}")
@@ -189,13 +229,26 @@ class _Reader:
                 continue
             self.held.key_places[place] = _place(event.start_mark)
             found[key] = self.value(next(self.events), place, depth)
+        for event, value in merged:
+            self.merge(found, value, event, loc, depth)
         return found
+
+    def merge(self, found: dict[str, Any], value: Any, event: Any, loc: Loc, depth: int) -> None:
+        """Add the keys of a mapping, or of each mapping of a list, that are not there."""
+        for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
+            if not isinstance(each, dict):
+                raise _Stop("a merge key (`<<`) without a mapping", "write the keys out", event)
+            for key, held in cast("dict[str, Any]", each).items():
+                if key not in found:
+                    self.count(event)
+                    self.held.key_places[(*loc, key)] = _place(event.start_mark)
+                    found[key] = self.repeat(held, event, (*loc, key), depth)
 
     def key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             raise _Stop("a key must be a plain word", "write `key: value`", event)
         _refuse_tag(event)
-        if event.value == "<<" and event.implicit[0]:
+        if self.is_ours and _is_merge(event):
             raise _Stop(
                 "a merge key (`<<`), which hubstack does not accept",
                 "write the keys out, or put what models share under `defaults:`",
@@ -229,6 +282,14 @@ class _Reader:
 
 
 _WORDS = {"int": "a whole number", "float": "a number", "timestamp": "a date", "bool": "true or false"}
+
+
+def _is_merge(event: Any) -> bool:
+    return event.value == "<<" and event.implicit[0]
+
+
+def _too_deep(event: Any) -> _Stop:
+    return _Stop(f"nested deeper than {MAX_DEPTH} levels; parsing stopped here", "unfold it", event)
 
 
 def _refuse_tag(event: Any) -> None:

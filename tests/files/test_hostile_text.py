@@ -14,6 +14,7 @@ from rich.text import Text
 from hubstack.cli import console
 from hubstack.files.escape import escape_ci_commands, for_log, json_text, markdown, markdown_code, visible
 from hubstack.files.problems import Problem
+from hubstack.files.yaml_reader import read_every
 from hubstack.hub.lock import load_lock, lock_key, render_lock
 from hubstack.hub.upgrade_page import upgrade_page
 from hubstack.review.diff import Change
@@ -191,3 +192,23 @@ def test_a_command_to_a_runner_is_not_obeyed_in_a_log_or_in_json(command: str) -
 def test_a_text_that_begins_like_a_quick_action_is_none() -> None:
     assert markdown("/approve") == "\\/approve"
     assert markdown("a\n/merge") == "a /merge"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("a{n}: &a{n} [*a{before}, *a{before}]", "too many values"),
+        ("a{n}: &a{n} [*a{before}]", "nested deeper"),
+        ("a{n}: &a{n} {{<<: *a{before}, k{n}: [*a{before}]}}", "nested deeper"),
+    ],
+)
+def test_aliases_of_another_program_that_expand_without_end_are_refused(line: str, told: str) -> None:
+    lines = ["a0: &a0 {k: [1]}", *(line.format(n=number, before=number - 1) for number in range(1, 100))]
+    (values,) = read_every("\n".join(lines), 10_000)
+    assert told in values.faults[0].message or "too many values" in values.faults[0].message
+
+
+def test_an_alias_of_itself_or_of_nothing_is_refused() -> None:
+    for text in ("a: &a [*a]", "a: *b", "a: {<<: 3}"):
+        (values,) = read_every(text, 100)
+        assert values.faults, text

@@ -14,13 +14,14 @@ from hubstack.catalog import load_catalog
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.files.write import write_text_atomically
-from hubstack.inputs.init.entry import Entry, Found, Unknown
+from hubstack.inputs.init.entry import Entry, Found, Unknown, with_note
 from hubstack.inputs.init.listing import render_list
 from hubstack.inputs.init.nodes import compute_classes
 from hubstack.inputs.init.objects import STDIN, read_objects
-from hubstack.inputs.init.operators import read_operator
-from hubstack.inputs.init.servers import read_workload
-from hubstack.inputs.init.workloads import config_maps, workloads
+from hubstack.inputs.init.operators import may_serve, read_operator
+from hubstack.inputs.init.overlays import overlaid
+from hubstack.inputs.init.servers import one_for_all_roles, read_workload
+from hubstack.inputs.init.workloads import Workload, config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
 
@@ -48,20 +49,30 @@ def read_manifests(names: Sequence[str]) -> Found:
     Raises:
         InputError: files cannot be read; lists every problem.
     """
-    objects = read_objects(names)
+    objects = read_objects(names, may_serve)
     maps, catalog = config_maps(objects), load_catalog()
     entries: list[Entry] = []
     unknown: list[Unknown] = []
     others: list[str] = []
     classes = compute_classes(objects, catalog)
-    held = {id(workload.root): workload for workload in workloads(objects)}
+    held: dict[int, list[Workload]] = {}
+    for workload in workloads(objects):
+        held.setdefault(id(workload.root), []).append(workload)
+    overlays = overlaid(objects)
     for part in objects:
-        workload = held.get(id(part))
-        found = read_workload(workload, maps, catalog, classes) if workload else read_operator(part, catalog)
-        entries += [each for each in found or () if isinstance(each, Entry)]
-        unknown += [each for each in found or () if isinstance(each, Unknown)]
-        if workload and found is None:
-            others.append(workload.label)
+        found: list[Entry | Unknown] = read_operator(part, catalog) or []
+        if not any(isinstance(each, Entry) for each in found):
+            served = [
+                each
+                for workload in held.get(id(part), ())
+                for each in read_workload(workload, maps, catalog, classes) or ()
+            ]
+            found = one_for_all_roles(served) or found
+            if not found and id(part) in held:
+                others.append(held[id(part)][0].label)
+        note = overlays.get(part.mark.path)
+        entries += [with_note(each, note) for each in found if isinstance(each, Entry)]
+        unknown += [each for each in found if isinstance(each, Unknown)]
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     skipped = [f"no model server found in {', '.join(others[:_NAMED])}{more}"] if others else []
     shown = ", ".join("standard input" if name == STDIN else name for name in names)
@@ -108,7 +119,7 @@ def write_environment(options: InitOptions, found: Found) -> list[str]:
     """
     name = check_options(options)
     if not found.entries:
-        problems = [Problem(path=each.origin, message=each.why, hint=each.hint) for each in found.unknown]
+        problems = [Problem(path=each.origin, message=each.why, hint=_hint(each)) for each in found.unknown]
         rest = f" ({'; '.join(found.skipped)})" if found.skipped else ""
         raise InputError(
             [*problems, Problem(path=found.source, message=f"no models found{rest}; nothing was written")]
@@ -151,10 +162,15 @@ def _target_problems(options: InitOptions) -> tuple[Problem, ...]:
     return ()
 
 
+def _hint(unknown: Unknown) -> str:
+    is_told = unknown.guess is None or unknown.guess in unknown.hint
+    return unknown.hint if is_told else f"{unknown.hint} (`{unknown.guess}`?)"
+
+
 def _report(found: Found, entries: Sequence[Entry]) -> list[str]:
     lines: list[str] = []
     for entry in entries:
         lines += [f"{entry.id}: {entry.origin}", *(f"  {note}" for note in entry.notes)]
     for each in found.unknown:
-        lines += [f"not listed: {each.origin}: {each.why}", f"  {each.hint}"]
+        lines += [f"not listed: {each.origin}: {each.why}", f"  {_hint(each)}"]
     return [*lines, *found.skipped]

@@ -49,7 +49,8 @@ def containers(workload: Workload) -> list[Part]:
     if workload.kind == "LLMInferenceService":  # its server is named `main`; otherwise KServe's default is used
         main = [part for part in held if part.at("name").text == "main"]
         return main[:1] or [workload.root.at("spec", "model")]
-    return held
+    main = workload.pod.at("mainContainer")  # of Dynamo's extraPodSpec
+    return [main, *held] if main.is_mapping else held
 
 
 def find_servers(workload: Workload, container: Part, env: dict[str, Variable], run: Commands) -> list[Server]:
@@ -57,8 +58,8 @@ def find_servers(workload: Workload, container: Part, env: dict[str, Variable], 
     found = [(row, words, line.is_branch) for line in run.lines for row, words in _programs(line.words)]
     if not found:
         row = _row_of_image(workload, container)
-        if row is None:
-            return []
+        if row is None or (workload.role and not run.lines):
+            return []  # in a role, an image alone may be a frontend or a worker
         lines = [line.words for line in run.lines]
         is_args = bool(lines) and not container.at("command").items()
         found = [(row, lines[0] if is_args else _after_model_flag(lines, row), False)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The results of `hubstack init`. Owns the types only."""
+"""The results of `hubstack init`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -22,12 +22,19 @@ class Entry:
     id: str
     origin: str
     """The object that it was created from: `Deployment models/chat, k8s/chat.yaml:3`."""
+    role: str = ""
+    """The part of the object, if it has several."""
     settings: dict[str, Setting] = field(default_factory=dict[str, Setting])
     """Setting by key, as in the schema of models.yaml."""
     notes: tuple[str, ...] = ()
     """Points to review; contain no secrets."""
     spare_name: str = ""
     """A key to use if another model already has the default one."""
+
+
+def with_note(entry: Entry, note: str | None) -> Entry:
+    """Return an entry with one more note, if there is one."""
+    return replace(entry, notes=(*entry.notes, note)) if note else entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

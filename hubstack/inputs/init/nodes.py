@@ -54,7 +54,7 @@ def _class(part: Part, catalog: Catalog) -> ComputeClass:
         card = row.id if row else machine.accelerator if machine else None
         if card:
             cards[card] = None
-        reserved = [r.at("name").text for r in each.at("reservations", "specific").items() if r.at("name").text]
+        reserved = [_reservation(r) for r in each.at("reservations", "specific").items() if r.at("name").text]
         way: object = "on-demand"
         if reserved:
             way = {"reservation": reserved[0]}
@@ -65,6 +65,16 @@ def _class(part: Part, catalog: Catalog) -> ComputeClass:
         if way not in steps:
             steps.append(way)
     return ComputeClass(tuple(cards), tuple(steps), part.at("metadata", "name").mark)
+
+
+def _reservation(part: Part) -> str:
+    """Return a reservation as in the list: a name, or a path if it has a project or a block."""
+    name, project = part.at("name").text, part.at("project").text
+    path = f"projects/{project}/reservations/{name}" if project else name
+    for kind in ("reservationBlock", "reservationSubBlock"):
+        if block := part.at(kind, "name").text:
+            path += f"/{kind}s/{block}"
+    return path
 
 
 def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Setting]:

@@ -6,7 +6,7 @@ Owns which files of a folder are read, documents and `kind: List`. Does not own 
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -69,8 +69,12 @@ class Part:
         return self.document.mark(self.loc)
 
 
-def read_objects(names: Sequence[str]) -> list[Part]:
+def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> list[Part]:
     """Return every Kubernetes object in files, folders and `-` (standard input).
+
+    Args:
+        names: the files and folders.
+        keep: whether other YAML, such as the values of a chart, is returned too.
 
     Raises:
         InputError: a file cannot be read, is not YAML, or was named but contains no object; lists every problem.
@@ -86,7 +90,7 @@ def read_objects(names: Sequence[str]) -> list[Part]:
         before, wrong = len(found), len(problems)
         for path in paths:
             try:
-                found += _objects(path)
+                found += _objects(path, keep)
             except InputError as error:
                 problems += error.problems
         if len(found) == before and len(problems) == wrong:
@@ -112,7 +116,7 @@ def _paths(name: str) -> list[str]:
     return kept
 
 
-def _objects(name: str) -> Iterator[Part]:
+def _objects(name: str, keep: Callable[[Part], bool]) -> Iterator[Part]:
     text, shown = _read(name), _shown(name)
     if name.endswith(".json"):
         _check_json(text, shown)
@@ -122,7 +126,9 @@ def _objects(name: str) -> Iterator[Part]:
     except InputError as error:
         raise InputError([_told(problem) for problem in error.problems]) from None
     for document in documents:
-        yield from _unlisted(Part(document, (), document.value))
+        part = Part(document, (), document.value)
+        objects = list(_unlisted(part))
+        yield from objects or ([part] if keep(part) else [])
 
 
 def _check_json(text: str, shown: str) -> None:

@@ -12,7 +12,7 @@ from hubstack.catalog import Catalog
 from hubstack.inputs.init.command_line import Word, commands, variables
 from hubstack.inputs.init.containers import Server, containers, find_servers
 from hubstack.inputs.init.downloads import Download
-from hubstack.inputs.init.entry import Entry, Setting, Unknown
+from hubstack.inputs.init.entry import Entry, Setting, Unknown, with_note
 from hubstack.inputs.init.flags import EngineFlags, Flag, redundant_and_lost_flags, settings_of
 from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
 from hubstack.inputs.init.objects import Part
@@ -47,10 +47,26 @@ def read_workload(
         entries = [_entry(server, sources, catalog, classes) for server in servers]
         one_of = len(entries) > 1 and any(server.is_branch for server in servers)
         found += [_one_of(each, servers) for each in entries] if one_of else entries
-    if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
+    is_plain = workload.kind not in NOT_SERVED and not workload.role
+    if not found and is_plain and any(_devices(container) for container in held):
         why = "it requests accelerators but runs no known engine"
         found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
     return found or None
+
+
+def one_for_all_roles(found: Sequence[Entry | Unknown]) -> list[Entry | Unknown]:
+    """Return one entry for each model of an object: prefill and decode become one kind of server."""
+    kept: dict[object, Entry | Unknown] = {}
+    for each in found:
+        if not isinstance(each, Entry) or not each.role:
+            kept[id(each)] = each
+        elif each.id not in kept:
+            kept[each.id] = each
+        else:
+            first = kept[each.id]
+            note = f"{each.role} serves it too: hubstack runs one kind of server for a model"
+            kept[each.id] = with_note(first, note) if isinstance(first, Entry) else first
+    return list(kept.values())
 
 
 def _by_model(servers: Sequence[Server]) -> list[Server]:
@@ -109,6 +125,7 @@ def _entry(server: Server, sources: Sequence[Source], catalog: Catalog, classes:
     return Entry(
         id=repo_id,
         origin=workload.origin,
+        role=workload.role,
         settings=settings,
         spare_name=names.slug(workload.name),
         notes=tuple(

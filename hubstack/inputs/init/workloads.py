@@ -4,7 +4,7 @@
 Owns the supported kinds and where each has its pod spec. Does not own what a container serves. Reads no Secrets.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hubstack.files.whole_numbers import whole_number
@@ -23,16 +23,25 @@ POD_OF: Mapping[str, tuple[str, ...]] = {
     "LeaderWorkerSet": ("spec", "leaderWorkerTemplate", "leaderTemplate", "spec"),
     "InferenceService": ("spec", "predictor"),
     "LLMInferenceService": ("spec", "template"),
+    "DeploymentConfig": ("spec", "template", "spec"),
 }
 """Kind to the path of its pod spec."""
 _GROUPS: Mapping[str, str] = {"Rollout": "argoproj.io", "Service": "serving.knative.dev"}
 """Kinds that are supported in one API group only."""
+TEMPLATES = frozenset({"ClusterServingRuntime", "ServingRuntime", "LLMInferenceServiceConfig"})
+"""Kinds that others refer to: their containers serve nothing by themselves."""
 NOT_SERVED: Mapping[str, str] = {
     "CronJob": "it runs to completion, and hubstack runs servers only",
     "DaemonSet": "it runs one pod on every node; set `replicas` by hand to approximate that",
-    "Job": "it runs to completion, and hubstack runs servers only",
+    **dict.fromkeys(
+        ("Job", "JobSet", "MPIJob", "PyTorchJob", "RayJob", "TrainJob", "Workflow"),
+        "it runs to completion, and hubstack runs servers only",
+    ),
 }
 """Kinds that have no counterpart in hubstack."""
+_MAX_DEPTH = 24
+_IN_ALL = frozenset({"spec", "template", "extraPodSpec"})
+"""Parts of the path of a pod spec that say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,9 @@ class Replicas:
     min: int
     max: int | None
     source: str
+
+
+_ONE = Replicas(min=1, max=1, source="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +67,14 @@ class Workload:
     pod: Part
     """The pod spec, or its equivalent in KServe kinds."""
     replicas: Replicas
+    role: str = ""
+    """Path of the pod spec in an object of a kind with several, or one that is not in `POD_OF`."""
 
     @property
     def label(self) -> str:
-        """Kind, namespace and name."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        """Kind, namespace and name, with the role."""
+        role = f" ({self.role})" if self.role else ""
+        return f"{self.kind} {self.namespace}/{self.name}{role}"
 
     @property
     def origin(self) -> str:
@@ -123,20 +138,36 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
             (space, owner.at("kind").text, owner.at("name").text)
             for owner in each.at("metadata", "ownerReferences").items()
         ]
-        if not _runs_pods(each) or any(owner in owned for owner in owners):
+        if any(owner in owned for owner in owners):
             continue
         name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
-        found.append(
-            Workload(
-                kind=kind,
-                namespace=space,
-                name=name,
-                root=each,
-                pod=_pod(each, kind),
-                replicas=scalers.get((space, kind, name)) or _replicas(each, kind),
-            )
-        )
+        scaler = scalers.get((space, kind, name))
+        if _runs_pods(each):
+            pods = [("", _pod(each, kind), scaler or _replicas(each, kind))]
+        elif kind in POD_OF or kind in TEMPLATES or "." not in group_of(each):
+            continue
+        else:
+            pods = [(role, pod, scaler or count) for role, pod, count in _nested_pods(each, _ONE, ())]
+        found += [
+            Workload(kind=kind, namespace=space, name=name, root=each, pod=pod, replicas=replicas, role=role)
+            for role, pod, replicas in pods
+        ]
     return found
+
+
+def _nested_pods(part: Part, replicas: Replicas, role: tuple[str, ...]) -> Iterator[tuple[str, Part, Replicas]]:
+    """Yield the pod specs anywhere in a custom resource: path, spec, and the nearest `replicas` above."""
+    if part.at("containers").items() or part.at("mainContainer").is_mapping:
+        yield ".".join(key for key in role if key not in _IN_ALL), part, replicas
+        return
+    said = part.at("replicas")
+    if said.count is not None:
+        replicas = Replicas(min=said.count, max=max(said.count, 1), source=f"replicas, line {said.mark.line}")
+    if len(role) < _MAX_DEPTH:
+        for key, each in part.pairs():
+            yield from _nested_pods(each, replicas, (*role, key))
+        for number, each in enumerate(part.items()):
+            yield from _nested_pods(each, replicas, (*role, each.at("name").text or str(number)))
 
 
 def group_of(part: Part) -> str:

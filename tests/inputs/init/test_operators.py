@@ -43,6 +43,13 @@ def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
         "llama": ("meta-llama/Llama-3.1-8B", 4096, 2, 2),
         "bge-base-en-v1-5": ("BAAI/bge-base-en-v1.5", None, 1, 2),
         "qwen2-5-coder-7b-instruct": ("Qwen/Qwen2.5-Coder-7B-Instruct", None, 2, 2),
+        "set": ("microsoft/phi-4", None, 3, 3),
+        "llama-3-2-3b-instruct": ("meta-llama/Llama-3.2-3B-Instruct", None, 1, 1),
+        "qwen3-8b": ("Qwen/Qwen3-8B", 8192, 2, 2),
+        "storm-7b": ("acme/storm-7b", None, 1, 1),
+        "ray-32b": ("acme/ray-32b", None, 1, 1),
+        "shift-7b": ("acme/shift-7b", None, 4, 4),
+        "service": ("acme/service-7b", 2048, 2, 2),
     }
     assert next(m for m in request.models if m.key == "drafts").settings.accelerators == ("l4",)
 
@@ -52,11 +59,17 @@ def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
     told = [(each.origin.partition(",")[0], each.why) for each in found.unknown]
     assert told == [
         ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is not a Hub ID"),
-        ("DynamoGraphDeployment default/graph", "`DynamoGraphDeployment` (nvidia.com) is not supported"),
-        ("StormService default/storm", "`StormService` (orchestration.aibrix.ai) is not supported"),
+        ("BentoDeployment default/bento", "`BentoDeployment` (serving.yatai.ai) is not supported"),
+        ("Application default/chart", "`Application` (argoproj.io) is not supported"),
+        (
+            "JobSet default/batch (replicatedJobs.workers)",
+            "vLLM in a JobSet: it runs to completion, and hubstack runs servers only",
+        ),
     ]
     notes = {entry.id: entry.notes for entry in found.entries}
     assert notes["Qwen/Qwen2.5-7B-Instruct"] == ("not carried over: quantization",)
+    assert "services.prefill serves it too: hubstack runs one kind of server for a model" in notes["Qwen/Qwen3-8B"]
+    assert next(each.guess for each in found.unknown if "chart" in each.origin) == "acme/chart-8b"
 
 
 @pytest.mark.parametrize("kind", ["kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n", ""])
@@ -68,6 +81,79 @@ def test_an_overlay_is_said_not_to_be_applied(tmp_path: Path, kind: str) -> None
     found = read_manifests([str(tmp_path)])
     assert [entry.id for entry in found.entries] == ["Qwen/Qwen3-4B"]
     assert "kubectl kustomize" in found.unknown[0].hint
+
+
+def test_what_an_overlay_changes_is_in_doubt(tmp_path: Path) -> None:
+    base, overlay = tmp_path / "base", tmp_path / "over"
+    for folder, text in (
+        (base, "resources: [chat.yaml]\n"),
+        (overlay, "resources: [../base]\npatches: [{path: big.yaml}]\n"),
+    ):
+        folder.mkdir()
+        (folder / "kustomization.yaml").write_text(text)
+    (base / "chat.yaml").write_text(server("[vllm, serve, Qwen/Qwen3-4B]"))
+    (tmp_path / "other.yaml").write_text(server("[vllm, serve, Qwen/Qwen3-8B]"))
+    notes = {entry.id: " ".join(entry.notes) for entry in read_manifests([str(tmp_path)]).entries}
+    assert f"{overlay / 'kustomization.yaml'} changes it and is not applied" in notes["Qwen/Qwen3-4B"]
+    assert "not applied" not in notes["Qwen/Qwen3-8B"]
+
+
+def test_values_of_a_chart_are_named_and_other_yaml_is_not(tmp_path: Path) -> None:
+    (tmp_path / "chat.yaml").write_text(server("[vllm, serve, Qwen/Qwen3-4B]"))
+    (tmp_path / "values.yaml").write_text(
+        "servingEngineSpec: {modelSpec: [{name: a, modelURL: Qwen/Qwen3-8B, replicaCount: 1}]}\n"
+    )
+    (tmp_path / "compose.yaml").write_text("services: {chat: {image: vllm/vllm-openai, command: [--model, a/b]}}\n")
+    (tmp_path / "other.yaml").write_text("server: {image: {repository: nginx}, resources: {}}\nname: x\n")
+    told = [(each.origin.rpartition("/")[2], each.guess) for each in read_manifests([str(tmp_path)]).unknown]
+    assert told == [("compose.yaml:1", None), ("values.yaml:1", "Qwen/Qwen3-8B")]
+
+
+def test_aliases_and_merge_keys_of_manifests_are_read(made: Make) -> None:
+    _, request, _ = made("""
+apiVersion: v1
+kind: List
+x-shared: &shared {image: vllm/vllm-openai, args: [--model, Qwen/Qwen3-4B]}
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: &named {name: chat}
+  spec: {template: {metadata: *named, spec: {containers: [{<<: *shared, args: [--model, Qwen/Qwen3-8B]}]}}}
+""")
+    assert [model.id for model in request.models] == ["Qwen/Qwen3-8B"]
+
+
+def test_a_class_with_a_reservation_of_another_project_names_the_project(made: Make) -> None:
+    classes = """
+apiVersion: cloud.google.com/v1
+kind: ComputeClass
+metadata: {name: h100}
+spec:
+  priorities:
+  - machineType: a3-highgpu-8g
+    reservations:
+      affinity: Specific
+      specific: [{name: ours, project: shared-acme, reservationBlock: {name: block-1}}]
+  - {machineType: a3-highgpu-8g, spot: true}
+"""
+    chat = server("[vllm, serve, Qwen/Qwen3-8B]", more="nodeSelector: {cloud.google.com/compute-class: h100}")
+    text, request, _ = made(f"{classes}---{chat}")
+    assert "{reservation: projects/shared-acme/reservations/ours/reservationBlocks/block-1}" in text
+    assert [step.kind for step in request.models[0].settings.capacity] == [
+        CapacityKind.RESERVATION,
+        CapacityKind.SPOT,
+    ]
+
+
+def test_the_revision_of_a_url_and_the_card_of_a_profile_are_read(made: Make) -> None:
+    _, request, _ = made("""
+apiVersion: kubeai.org/v1
+kind: Model
+metadata: {name: chat}
+spec: {url: "hf://Qwen/Qwen3-8B?rev=abc123", engine: VLLM, resourceProfile: "nvidia-gpu-h100:1"}
+""")
+    (model,) = request.models
+    assert (model.revision, model.settings.accelerators) == ("abc123", ("h100-80gb",))
 
 
 def test_a_compute_class_says_accelerator_and_ways_to_buy(made: Make) -> None:
