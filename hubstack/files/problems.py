@@ -24,6 +24,8 @@ _LISTED = 30
 _QUOTED = 100
 """Maximum length of a quoted word in a message."""
 
+_SHORTEST_PART = 2
+"""Minimum length of a word that is looked for as a part of another."""
 _LONGEST = 60
 """Maximum length of a value in a message."""
 _HUGE_BITS = 10_000
@@ -121,7 +123,31 @@ def shown(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was most likely meant, or None if none is similar."""
+    """Return the known word that was most likely meant, or None if none is similar.
+
+    A word with the given one as its first or last part (`h200-141gb` for `h200`) is closer than one spelled alike.
+    """
     lowered = {candidate.lower(): candidate for candidate in known}
+    if parts := _with_part(word.lower(), lowered):
+        return lowered[parts[0]]
     close = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5 if len(word) <= 3 else 0.6)
     return lowered[close[0]] if close else None
+
+
+def nearest_words(word: str, known: Iterable[str]) -> str | None:
+    """Return `a` or `b`, quoted: the known words that may have been meant; None if none is similar."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    found = [lowered[part] for part in _with_part(word.lower(), lowered)]
+    if not found and (near := nearest(word, lowered.values())):
+        found = [near]
+    return " or ".join(f"`{each}`" for each in found) or None
+
+
+def _with_part(word: str, known: Iterable[str]) -> list[str]:
+    """Return the known words that start or end with the word and a separator, shortest first."""
+    plain = re.sub(r"[\s_]+", "-", word)
+    if len(plain) < _SHORTEST_PART:
+        return []
+    starts = [each for each in known if re.match(rf"{re.escape(plain)}([-_.]|$)", each)]
+    found = starts or [each for each in known if re.search(rf"[-_.]{re.escape(plain)}$", each)]
+    return sorted(found, key=lambda each: (len(each), each))

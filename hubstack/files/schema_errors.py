@@ -107,9 +107,20 @@ class _Words:
         return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
 
     def _unknown(self, loc: Loc) -> tuple[str, str]:
-        known = list(_keys_of(_type_at(self.schema, loc[:-1])))
-        hint = _meant(nearest(str(loc[-1]), known)) or f"known keys here: {', '.join(known)}"
-        return f"unknown key `{loc[-1]}`", hint
+        at, word = _type_at(self.schema, loc[:-1]), str(loc[-1])
+        known = _keys_of(at)
+        within = {inner: key for key in reversed(known) for inner in _keys_of(_item(_inner(at, key)))}
+        there = next((inner for inner in within if inner == word or inner.startswith(f"{word}_")), None)
+        near = nearest(word, known)
+        if there and there not in known:
+            hint = f"`{there}` is a key of `{within[there]}`"
+        elif near:
+            hint = f"did you mean `{near}`?"
+        else:
+            is_outside = any(word in _keys_of(_type_at(self.schema, loc[:end])) for end in range(len(loc) - 1))
+            above = f"; `{word}` is a key of a level above" if is_outside else ""
+            hint = f"known keys here: {', '.join(known)}{above}"
+        return f"unknown key `{word}`", hint
 
     def _quote(self, kind: str, loc: Loc, given: object) -> str:
         """Return a hint to quote text that YAML reads as another type."""
@@ -220,6 +231,13 @@ def _key_of(name: str, field: FieldInfo) -> str:
 def _keys_of(kind: Any) -> list[str]:
     """Return the keys that a file may have, without fields that are never written."""
     return [key for key, field in _fields(kind).items() if not field.exclude]
+
+
+def _item(kind: Any) -> Any:
+    """Return the type of an item of a list; any other type unchanged."""
+    kind = _plain(kind)
+    arguments = [each for each in get_args(kind) if each is not ...]
+    return _plain(arguments[-1]) if arguments and get_origin(kind) in {list, tuple} else kind
 
 
 def _inner(kind: Any, part: str | int) -> Any:

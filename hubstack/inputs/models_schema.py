@@ -399,6 +399,10 @@ class Accelerators(_Strict):
 _STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
 
 
+_RESERVED_WAYS = frozenset({"calendar", "calendar-mode", "future", "future-reservation"})
+"""Ways to get a reservation (https://docs.cloud.google.com/compute/docs/instances/future-reservations-overview)."""
+_FORMER_WORDS = {"dws": "flex-start", "preemptible": "spot", "queued-provisioning": "flex-start"}
+"""Google's other words for steps."""
 _STEP_HINT = "for example `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
 
 
@@ -418,10 +422,13 @@ def _read_step(value: Any) -> Any:
         raise RefusedError(f"a capacity must be {allowed}", _STEP_HINT)
     known = [*_STEP_WORDS, "reservation"]
     if kind not in known:
-        near = nearest(kind, known) if isinstance(kind, str) else None
-        raise RefusedError(
-            f"{shown(kind)} is not a capacity: use {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
-        )
+        word = kind.lower().replace("_", "-") if isinstance(kind, str) else ""
+        if word in _RESERVED_WAYS:
+            hint = "it is used as a reservation once Google has made it: `reservation: NAME`"
+        else:
+            near = _FORMER_WORDS.get(word) or nearest(word, known)
+            hint = f"did you mean `{near}`?" if near else _STEP_HINT
+        raise RefusedError(f"{shown(kind)} is not a capacity: use {allowed}", hint)
     if "zone" in step and ("zones" in step or kind != "reservation"):
         raise RefusedError("`zone` is for reservations only; use `zones` to limit other steps", _STEP_HINT)
     if isinstance(zone := step.get("zone"), str):

@@ -545,35 +545,6 @@ def why_not(tried: Evaluated) -> str:
     return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; price unknown"
 
 
-def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
-    """Return why a model does not fit anywhere."""
-    tried, kind = candidates.tried, demand.settings.capacity[0].kind
-    asked = demand.settings.capacity[0].machine_type
-    named = [o for o in candidates.unsold if asked in {o.machine.name, o.machine.gce_machine_type}]
-    if named or (not tried and candidates.unsold):
-        machines = {offer.machine.name: offer.machine for offer in named or candidates.unsold}
-        ways = {str(way) for machine in machines.values() for way in machine.ways}
-        sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
-        return f"cannot be placed: {', '.join(machines)} in {target.region} is not sold as {kind}{sold}"
-    if not tried:
-        where, engine = f"{', '.join(target.zones)}" if target.zones else target.region, demand.choice.engine
-        if candidates.without_image:
-            names = ", ".join(candidates.without_image)
-            return f"cannot be placed: {engine.name} has no image for {names}"
-        wanted = ", ".join(demand.settings.accelerators) or "an accelerator"
-        return f"cannot be placed: {where} has no machine type with {wanted} in the catalogue"
-    whole = [t for t in tried if t.offer.is_whole_node] or list(tried)
-    computed = {t.offer.accelerator.id for t in whole if not t.is_ruled_out}
-    # Accelerators that a rule excludes altogether say nothing about memory.
-    whole = [t for t in whole if t.offer.accelerator.id in computed] or whole
-    said: dict[str, list[str]] = {}
-    for each in sorted(whole, key=lambda t: t.offer.accelerator_bytes)[-3:]:
-        said.setdefault(why_not(each), []).append(each.offer.machine.name)
-    reasons = "; ".join(f"{', '.join(machines)}: {why}" for why, machines in said.items())
-    verb = "does not fit" if computed else "cannot run on"
-    return f"{verb} any of {len(tried)} machine shapes in {target.region}. The largest: {reasons}"
-
-
 def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:
     facts = demand.facts
     files = tuple(

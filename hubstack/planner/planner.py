@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import LockError, PlanError
-from hubstack.files.problems import Problem, nearest
+from hubstack.files.problems import Problem, nearest, nearest_words
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.measured import Measurement
@@ -40,8 +40,9 @@ from hubstack.planner.managed.managed import (
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
-from hubstack.planner.model_plan import Draft, PlacedDraft, loadable, why_nothing
+from hubstack.planner.model_plan import Draft, PlacedDraft, loadable
 from hubstack.planner.network import network_warnings
+from hubstack.planner.no_place import why_nothing
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.driver_rules import check_drivers, driver_warnings
 from hubstack.planner.placement.engine_rules import Demand
@@ -52,7 +53,7 @@ from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.placement.system_pool import max_system_nodes
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.platforms.gke import plan_nodes
-from hubstack.planner.quantized_builds import BUILD_TOPIC, suggest_build
+from hubstack.planner.quantized_builds import suggest_build
 from hubstack.planner.serving.callers import budget_problems, caller_problems, caller_warnings, plan_callers
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
@@ -268,7 +269,7 @@ def _survey(
         if isinstance(draft, Draft):
             refusal = platform_of(model.settings.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
-                draft = [_no_place(draft, target)]
+                draft = [_refused(model, why_nothing(draft, catalog, target))]
             elif refusal:
                 draft = [_refused(model, refusal)]
         if isinstance(draft, list):
@@ -412,8 +413,8 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
     asked += [("capacity", step.accelerator) for step in model.settings.capacity if step.accelerator]
     for field, word in asked:
         if catalog.accelerator(word) is None:
-            near = nearest(word, catalog.accelerator_words())
-            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
+            near = nearest_words(word, catalog.accelerators) or nearest_words(word, catalog.accelerator_words())
+            hint = f"did you mean {near}?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
             problems.append(model.mark(field).problem(f"`{word}` is not an accelerator in the catalogue", hint))
     zones = [zone for step in model.settings.capacity for zone in step.zones]
     known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})
@@ -528,28 +529,6 @@ def demand_of(inputs: StackInputs, key: str) -> Demand:
     if isinstance(read, list):
         raise PlanError(read)
     return read[0]
-
-
-def _no_place(draft: Draft, target: StackSettings) -> Problem:
-    request = draft.demand.request
-    field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
-    why = why_nothing(draft.demand, draft.candidates, target)
-    return _refused(request, Refusal(why=why, hint=_what_would_place(draft), field=field))
-
-
-def _what_would_place(draft: Draft) -> str:
-    """Return what to change: less memory helps only if memory was the reason on some shape."""
-    platform = draft.demand.settings.platform
-    is_memory = any(not each.is_ruled_out for each in draft.candidates.tried)
-    lower = "lower `context:` or `concurrency:`"
-    if platform is NODES:
-        ways, joined = "allow other accelerators or capacity, or use another region", f"{lower}, "
-    else:
-        kind = "larger" if is_memory else "other"
-        ways, joined = f"set `platform: gke`: {platform} has no {kind} machines", f"{lower}, or "
-    hint = f"{joined}{ways}" if is_memory else ways
-    build = next((each.text for each in draft.demand.choice.reasons if each.topic == BUILD_TOPIC), None)
-    return f"{hint}; {build}" if build else hint
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:

@@ -81,7 +81,16 @@ def test_an_accelerator_answers_to_its_id_its_gke_label_and_its_tpu_word(catalog
 
 
 @pytest.mark.parametrize(
-    ("word", "meant"), [("h100-80g", "h100-80gb"), ("tpu-v6", "tpu-v6e"), ("nvidia-l40", "nvidia-l4")]
+    ("word", "meant"),
+    [
+        ("h100-80g", "h100-80gb"),
+        ("tpu-v6", "tpu-v6e"),
+        ("nvidia-l40", "nvidia-l4"),
+        ("h200", "h200-141gb"),
+        ("H100", "h100-80gb"),
+        ("rtx pro", "rtx-pro-6000"),
+        ("tesla-t4", "nvidia-tesla-t4"),
+    ],
 )
 def test_an_unknown_accelerator_is_none_and_has_a_nearest_word(catalog, word, meant):
     assert catalog.accelerator(word) is None

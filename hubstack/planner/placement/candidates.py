@@ -123,6 +123,12 @@ class Candidates:
     """Requested accelerators of the region for which the engine has no image."""
 
 
+class _Rule(str):
+    """Why an offer is ruled out that would have the memory."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _EquivalentOffers:
     """Offers that differ only in the machine around the accelerators, so that a model is sized once for all."""
@@ -241,8 +247,15 @@ class CandidateFinder:
         for offer in offers:
             steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need, runs.spec.kind)
             if isinstance(steps, str):
+                rule = isinstance(steps, _Rule)
                 tried.append(
-                    Evaluated(offer=offer, usd=_alone(offer, kind), why_not=steps, memory_was_computed=False)
+                    Evaluated(
+                        offer=offer,
+                        usd=_alone(offer, kind),
+                        why_not=steps,
+                        memory_was_computed=False,
+                        is_ruled_out=rule,
+                    )
                 )
                 continue
             unsure = next((step for step in steps if step.need.verdict is not Verdict.FITS), None)
@@ -322,17 +335,17 @@ class CandidateFinder:
             on = self._other(offer, asked, demand) if asked.accelerator else offer
             if on is None:
                 region = self._target.region
-                return f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}"
+                return _Rule(f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}")
             zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
             if not zones:
-                return f"step {number}: {on.machine.name} is not available in {', '.join(asked.zones)}"
+                return _Rule(f"step {number}: {on.machine.name} is not available in {', '.join(asked.zones)}")
             if unsold := _why_not_sold(on.machine, asked):
-                return f"step {number}: {unsold}"
+                return _Rule(f"step {number}: {unsold}")
             held = need
             if on is not offer:
                 broken = self._step_breaks(on, offer, demand)
                 if broken:
-                    return f"step {number}: {broken}"
+                    return _Rule(f"step {number}: {broken}")
                 # Its pods have the flags of the first step.
                 held = self._size(on, load, demand, kind)
                 if held.verdict is Verdict.DOES_NOT_FIT:

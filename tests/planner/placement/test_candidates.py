@@ -363,3 +363,14 @@ def test_a_named_machine_type_that_cannot_be_reserved_is_said_to_be_so(machine: 
 def test_a_card_that_is_not_sold_on_demand_is_said_to_be_so(card: str, machine: str) -> None:
     said = why_not(llama(), accelerator=card, capacity=steps("on-demand"))
     assert f"{machine} in us-central1 is not sold as on-demand; Google sells it as" in said
+
+
+def test_a_region_without_the_card_names_regions_that_have_it() -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_one(llama(), where=target(region="asia-south1"), accelerator="b200", capacity=steps("spot"))
+    (problem,) = caught.value.problems
+    assert "asia-south1 has no machine type with b200" in problem.message
+    regions = (problem.hint or "").partition("b200: ")[2].partition(" and ")[0].split(", ")
+    assert set(regions) <= set(catalog().regions("a4-highgpu-8g"))
+    assert regions[0].startswith("asia-"), "the same part of the world comes first"
+    assert plan_one(llama(), where=target(region=regions[0]), accelerator="b200", capacity=steps("spot"))
