@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hubstack import names
 from hubstack.inputs.init.entry import Entry, Found, Setting, Unknown
@@ -18,6 +19,17 @@ from hubstack.inputs.models import parse_request
 from hubstack.inputs.models_schema import EntryRequest
 
 _WIDTH = 118
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes every value out: the list accepts no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that no value becomes an alias."""
+        del data
+        return True
+
+
 _ORDER = ("name", *(key for key in EntryRequest.model_fields if key not in {"id", "name"}))
 
 
@@ -49,7 +61,7 @@ def _valid(entry: Entry) -> Entry:
         try:
             EntryRequest.model_validate({"id": entry.id, **{key: each.value for key, each in settings.items()}})
         except ValidationError as error:
-            wrong = {str(detail["loc"][0]): detail["msg"] for detail in error.errors()}
+            wrong = {str(detail["loc"][0]): _why(detail) for detail in error.errors()}
             if not wrong.keys() & settings.keys():
                 raise
             for key, why in wrong.items():
@@ -57,6 +69,10 @@ def _valid(entry: Entry) -> Entry:
                 notes.append(f"not carried over: {held.source} ({key}: {why[0].lower()}{why[1:]})")
         else:
             return replace(entry, settings=settings, notes=tuple(notes))
+
+
+def _why(detail: ErrorDetails) -> str:
+    return "not a valid value" if detail["type"] == "string_pattern_mismatch" else detail["msg"]
 
 
 def _with_keys(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -113,5 +129,7 @@ def _plain(text: str) -> str:
 
 def _scalar(value: Any) -> str:
     """Return a value in YAML's flow style, on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    text = yaml.dump(
+        value, Dumper=_Plain, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True
+    )
     return text.removesuffix("\n").removesuffix("\n...")

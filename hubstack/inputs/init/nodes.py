@@ -4,6 +4,7 @@
 Owns these labels and the priorities of a class. Does not own prices.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,22 +14,53 @@ from hubstack.files.documents import Mark
 from hubstack.inputs.init.entry import Setting
 from hubstack.inputs.init.objects import Part
 
-LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
-_RESERVATION = "cloud.google.com/reservation-name"
+LABELS = (
+    "cloud.google.com/gke-accelerator",
+    "cloud.google.com/gke-tpu-accelerator",
+    "run.googleapis.com/accelerator",
+)
+_MACHINES = (
+    *("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type"),
+    *("cloud.google.com/machine-type", "cloud.google.com/machine-family"),
+)
+"""Labels of a machine type or family, which may have one kind of accelerator only."""
+_RESERVATION = "cloud.google.com/reservation-"
+_RESERVATION_PARTS = (("blocks", "reservationBlocks"), ("subblocks", "reservationSubBlocks"))
 _WAYS = {
     ("cloud.google.com/gke-spot", "true"): "spot",
+    ("cloud.google.com/gke-preemptible", "true"): "spot",
     ("cloud.google.com/gke-provisioning", "spot"): "spot",
+    ("cloud.google.com/gke-provisioning", "preemptible"): "spot",
     ("cloud.google.com/gke-flex-start", "true"): "flex-start",
+    (names.CLASS_LABEL, "autopilot-spot"): "spot",
 }
+_GOOGLES_CLASSES = frozenset({"Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot", "autopilot-spot"})
+"""Compute classes that every cluster has."""
+_COMPUTED = frozenset(
+    {
+        "beta.kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "cloud.google.com/gke-accelerator-count",
+        "cloud.google.com/gke-gpu-driver-version",
+        "cloud.google.com/gke-tpu-topology",
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "nvidia.com/gpu.present",
+    }
+)
+"""Labels that hubstack decides itself, or that every node with an accelerator has."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeClass:
     """What a ComputeClass provisions, in order of preference."""
 
-    accelerators: tuple[str, ...]
+    accelerator: str | None
+    """That of the first priority which has one."""
     capacity: tuple[object, ...]
     """Capacity steps as in the list."""
+    lost: tuple[str, ...]
+    """What is not carried over."""
     mark: Mark
 
 
@@ -45,35 +77,80 @@ def compute_classes(objects: Sequence[Part], catalog: Catalog) -> Classes:
 
 
 def _class(part: Part, catalog: Catalog) -> ComputeClass:
-    cards: dict[str, None] = {}
     steps: list[object] = []
-    for each in part.at("spec", "priorities").items():
-        word = each.at("gpu", "type").text or each.at("tpu", "type").text
-        row = catalog.accelerator(word) if word else None
-        machine = catalog.machine_types.get(each.at("machineType").text)
-        card = row.id if row else machine.accelerator if machine else None
-        if card:
-            cards[card] = None
-        reserved = [_reservation(r) for r in each.at("reservations", "specific").items() if r.at("name").text]
-        way: object = "on-demand"
-        if reserved:
-            way = {"reservation": reserved[0]}
-        elif each.at("spot").value is True:
-            way = "spot"
-        elif each.at("flexStart", "enabled").value is True:
-            way = "flex-start"
-        if way not in steps:
-            steps.append(way)
-    return ComputeClass(tuple(cards), tuple(steps), part.at("metadata", "name").mark)
+    lost: list[str] = []
+    usual_zones = _texts(part.at("spec", "priorityDefaults", "location", "zones"))
+    priorities = [(each, *_card(each, catalog)) for each in part.at("spec", "priorities").items()]
+    first = next((card for _, card, _ in priorities if card), None)
+    for number, (each, card, unsure) in enumerate(priorities, 1):
+        pools = _texts(each.at("nodepools"))
+        if pools or unsure:
+            why = f"the node pools {', '.join(pools)}" if pools else f"{unsure}: its accelerator is not certain"
+            lost.append(f"priority {number} ({why})")
+        if pools or (unsure and first):
+            continue
+        zones = _texts(each.at("location", "zones")) or usual_zones
+        for way, own_zones in _ways(each):
+            step: dict[str, object] = {**way}
+            if card != first and card:
+                step["accelerator"] = card
+            if own_zones or zones:
+                step["zones"] = own_zones or zones
+            plain = step["kind"] if step.keys() == {"kind"} else step
+            if plain not in steps:
+                steps.append(plain)
+    return ComputeClass(first, tuple(steps), tuple(lost), part.at("metadata", "name").mark)
 
 
-def _reservation(part: Part) -> str:
+def _ways(priority: Part) -> list[tuple[dict[str, object], list[str]]]:
+    """Return how a priority provisions nodes, each with its own zones: one step for each reservation it names."""
+    reserved = [each for each in priority.at("reservations", "specific").items() if each.at("name").text]
+    if reserved:
+        return [({"reservation": _reservation_of(each)}, _texts(each.at("zones"))) for each in reserved]
+    if priority.at("spot").value is True:
+        return [({"kind": "spot"}, [])]
+    if priority.at("flexStart", "enabled").value is True:
+        return [({"kind": "flex-start"}, [])]
+    return [({"kind": "on-demand"}, [])]
+
+
+def _card(priority: Part, catalog: Catalog) -> tuple[str | None, str]:
+    """Return the accelerator of a priority, or what names one that is not certain."""
+    gpu, machine, family = priority.at("gpu"), priority.at("machineType").text, priority.at("machineFamily").text
+    kind = gpu.at("type").text or priority.at("tpu", "type").text
+    if row := catalog.accelerator(kind) if kind else None:
+        return row.id, ""
+    card = _card_of_machine(machine or family, catalog)
+    has_card = kind or gpu.is_mapping or card or _cards_of_family(machine or family, catalog)
+    return card, "" if card or not has_card else kind or machine or family or "no type"
+
+
+def _card_of_machine(machine: str, catalog: Catalog) -> str | None:
+    """Return the only accelerator that a machine type or family has."""
+    row = catalog.machine_types.get(machine)
+    cards = {row.accelerator} if row else _cards_of_family(machine, catalog)
+    return cards.pop() if len(cards) == 1 else None
+
+
+def _cards_of_family(family: str, catalog: Catalog) -> set[str]:
+    rows = catalog.machine_types.items()
+    return {row.accelerator for name, row in rows if row.accelerator and name.partition("-")[0] == family}
+
+
+def _texts(part: Part) -> list[str]:
+    return [each.text for each in part.items() if each.text]
+
+
+def _reservation_of(part: Part) -> str:
+    block, inner = (part.at(kind, "name").text for kind in ("reservationBlock", "reservationSubBlock"))
+    return _reservation(part.at("name").text, part.at("project").text, (block, inner))
+
+
+def _reservation(name: str, project: str, blocks: Sequence[str]) -> str:
     """Return a reservation as in the list: a name, or a path if it has a project or a block."""
-    name, project = part.at("name").text, part.at("project").text
     path = f"projects/{project}/reservations/{name}" if project else name
-    for kind in ("reservationBlock", "reservationSubBlock"):
-        if block := part.at(kind, "name").text:
-            path += f"/{kind}s/{block}"
+    for block, (_, kind) in zip(blocks, _RESERVATION_PARTS, strict=True):
+        path += f"/{kind}/{block}" if block else ""
     return path
 
 
@@ -83,32 +160,57 @@ def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Se
     labels = [(catalog.accelerator(value), mark) for key, value, mark in options if key in LABELS]
     known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
     found: dict[str, Setting] = {}
-    for key, value, _ in options:
+    for key, value, mark in options:
         named = classes.get(value) if key == names.CLASS_LABEL else None
         if named:
             source = f"ComputeClass {value}, {named.mark.path}:{named.mark.line}"
             if named.capacity and named.capacity != ("on-demand",):
                 found["capacity"] = Setting(value=list(named.capacity), source=source)
-            if named.accelerators:
-                found["accelerator"] = Setting(value=_one_or_any(list(named.accelerators)), source=source)
+            if named.accelerator:
+                found["accelerator"] = Setting(value=named.accelerator, source=source)
+        if key in _MACHINES and (card := _card_of_machine(value, catalog)):
+            found["accelerator"] = Setting(value=card, source=f"node, line {mark.line}")
     if known:
-        found["accelerator"] = Setting(value=_one_or_any(known), source=f"node, line {labels[0][1].line}")
+        value = known[0] if len(known) == 1 else {"any": known}
+        found["accelerator"] = Setting(value=value, source=f"node, line {labels[0][1].line}")
     for key, value, mark in options:
-        way = {"reservation": value} if key == _RESERVATION else _WAYS.get((key, value))
+        way: object = _WAYS.get((key, value))
+        if key == f"{_RESERVATION}name":
+            told = {name: text for name, text, _ in options}
+            blocks = [told.get(_RESERVATION + word, "") for word, _ in _RESERVATION_PARTS]
+            way = {"reservation": _reservation(value, told.get(f"{_RESERVATION}project", ""), blocks)}
         if way:
             found["capacity"] = Setting(value=[way], source=f"node, line {mark.line}")
     return found
 
 
-def node_notes(pod: Part, classes: Classes) -> Iterator[str]:
-    """Yield a note for each compute class that is not in the files."""
+def node_notes(pod: Part, catalog: Catalog, classes: Classes) -> Iterator[str]:
+    """Yield a note for each node requirement that is not carried over."""
+    lost: dict[str, None] = {}
     for key, value, _ in wanted(pod):
-        if key == names.CLASS_LABEL and value not in classes:
+        if key == names.CLASS_LABEL and value in classes:
+            yield from (f"not carried over of ComputeClass {value[:63]}: {each}" for each in classes[value].lost)
+        elif key == names.CLASS_LABEL and value not in _GOOGLES_CLASSES:
             yield f"not carried over: the compute class {value[:63]}, which is not in these files"
+        elif key in LABELS:
+            if catalog.accelerator(value) is None:
+                yield f"the accelerator `{value[:63]}` is not in the catalogue"
+        elif not _is_read(key, value, catalog):
+            lost[key] = None
+    preferred = pod.at("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+    for each in preferred.items():
+        for term in each.at("preference", "matchExpressions").items():
+            lost[f"{term.at('key').text} (preferred)"] = None
+    if shown := [key for key in lost if re.fullmatch(r"[\w./-]{1,96}( \(preferred\))?", key)]:
+        yield f"node requirements not carried over: {', '.join(shown)}"
 
 
-def _one_or_any(cards: list[str]) -> object:
-    return cards[0] if len(cards) == 1 else {"any": cards}
+def _is_read(key: str, value: str, catalog: Catalog) -> bool:
+    if key in _MACHINES:
+        return _card_of_machine(value, catalog) is not None
+    return (
+        key in _COMPUTED | {names.CLASS_LABEL} or key.startswith(_RESERVATION) or (key, value) in _WAYS or not value
+    )
 
 
 def wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:

@@ -14,7 +14,7 @@ from hubstack.inputs.init.containers import Server, containers, find_servers
 from hubstack.inputs.init.downloads import Download
 from hubstack.inputs.init.entry import Entry, Setting, Unknown, with_note
 from hubstack.inputs.init.flags import EngineFlags, Flag, redundant_and_lost_flags, settings_of
-from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
+from hubstack.inputs.init.nodes import Classes, node_notes, node_settings
 from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.staged import Source, sources_of, staged_from
 from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload, mounted_files
@@ -132,8 +132,8 @@ def _entry(server: Server, sources: Sequence[Source], catalog: Catalog, classes:
             _notes_from_hubstack(workload)
             if ours
             else (
-                *_notes(server, rest, others, catalog),
-                *node_notes(workload.pod, classes),
+                *_notes(server, rest, others),
+                *node_notes(workload.pod, catalog, classes),
                 *_notes_of_meaning(server, settings),
             )
         ),
@@ -266,7 +266,7 @@ def _notes_from_hubstack(workload: Workload) -> Iterator[str]:
         yield f"it runs commit {commit}; `hubstack lock` takes the newest commit of its branch"
 
 
-def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog) -> Iterator[str]:
+def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str]) -> Iterator[str]:
     """Yield a note for each thing that is not carried over, without values that may be secrets."""
     decided, lost = redundant_and_lost_flags(rest)
     if decided := [*decided, *_devices(server.container)]:
@@ -279,9 +279,6 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], cata
     for name in names_lost:
         if re.fullmatch(r"[\w.:/-]{1,96}", name):
             yield f"clients that use the model name `{name}` must switch to its ID or key"
-    for key, value, _ in wanted(server.workload.pod):
-        if key in LABELS and catalog.accelerator(value) is None:
-            yield f"the accelerator `{_clean(value)}` is not in the catalogue"
     words = " ".join(part.text for key in ("command", "args") for part in server.container.at(key).items())
     used = {name for name in server.env if re.search(rf"\$[({{]?{re.escape(name)}\b", words)}
     variables_lost = sorted(set(server.env) - server.row.variables.keys() - _HUB_TOKENS - used)

@@ -58,3 +58,22 @@ def deployment(*args: str, image: str = "vllm/vllm-openai", **container: Any) ->
             "spec": {"template": {"spec": {"containers": [held]}}},
         }
     )
+
+
+def server(command: str, args: str = "[]", more: str = "") -> str:
+    """Return a Deployment named `chat` of one container of vLLM."""
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: chat}}
+spec:
+  template:
+    spec:
+      {more}
+      containers:
+      - name: server
+        image: vllm/vllm-openai:v0.11.0
+        command: {command}
+        args: {args}
+        resources: {{limits: {{nvidia.com/gpu: "1"}}}}
+"""

@@ -7,28 +7,9 @@ from pathlib import Path
 import pytest
 
 from hubstack.inputs.init import read_manifests
-from hubstack.kinds import CapacityKind
-from tests.inputs.init.conftest import MANIFESTS, Made
+from tests.inputs.init.conftest import MANIFESTS, Made, server
 
 Make = Callable[..., Made]
-
-
-def server(command: str, args: str = "[]", more: str = "") -> str:
-    return f"""
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: chat}}
-spec:
-  template:
-    spec:
-      {more}
-      containers:
-      - name: server
-        image: vllm/vllm-openai:v0.11.0
-        command: {command}
-        args: {args}
-        resources: {{limits: {{nvidia.com/gpu: "1"}}}}
-"""
 
 
 def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
@@ -123,28 +104,6 @@ items:
     assert [model.id for model in request.models] == ["Qwen/Qwen3-8B"]
 
 
-def test_a_class_with_a_reservation_of_another_project_names_the_project(made: Make) -> None:
-    classes = """
-apiVersion: cloud.google.com/v1
-kind: ComputeClass
-metadata: {name: h100}
-spec:
-  priorities:
-  - machineType: a3-highgpu-8g
-    reservations:
-      affinity: Specific
-      specific: [{name: ours, project: shared-acme, reservationBlock: {name: block-1}}]
-  - {machineType: a3-highgpu-8g, spot: true}
-"""
-    chat = server("[vllm, serve, Qwen/Qwen3-8B]", more="nodeSelector: {cloud.google.com/compute-class: h100}")
-    text, request, _ = made(f"{classes}---{chat}")
-    assert "{reservation: projects/shared-acme/reservations/ours/reservationBlocks/block-1}" in text
-    assert [step.kind for step in request.models[0].settings.capacity] == [
-        CapacityKind.RESERVATION,
-        CapacityKind.SPOT,
-    ]
-
-
 def test_the_revision_of_a_url_and_the_card_of_a_profile_are_read(made: Make) -> None:
     _, request, _ = made("""
 apiVersion: kubeai.org/v1
@@ -154,27 +113,6 @@ spec: {url: "hf://Qwen/Qwen3-8B?rev=abc123", engine: VLLM, resourceProfile: "nvi
 """)
     (model,) = request.models
     assert (model.revision, model.settings.accelerators) == ("abc123", ("h100-80gb",))
-
-
-def test_a_compute_class_says_accelerator_and_ways_to_buy(made: Make) -> None:
-    classes = """
-apiVersion: cloud.google.com/v1
-kind: ComputeClass
-metadata: {name: l4-spot}
-spec:
-  priorities:
-  - {machineType: g2-standard-12, spot: true, gpu: {type: nvidia-l4, count: 1}}
-  - {machineType: g2-standard-12, flexStart: {enabled: true}}
-  - {machineType: g2-standard-12}
-"""
-    select = "nodeSelector: {cloud.google.com/compute-class: l4-spot}"
-    chat = server("[vllm, serve, Qwen/Qwen3-8B]", more=select)
-    _, request, _ = made(f"{classes}---{chat}")
-    assert request.models[0].settings.accelerators == ("l4",)
-    kinds = [step.kind for step in request.models[0].settings.capacity]
-    assert kinds == [CapacityKind.SPOT, CapacityKind.FLEX_START, CapacityKind.ON_DEMAND]
-    text, _, _ = made(chat)
-    assert "the compute class l4-spot, which is not in these files" in " ".join(text.replace("#", " ").split())
 
 
 @pytest.mark.parametrize(
