@@ -3,6 +3,7 @@
 
     objects.py       files -> Kubernetes objects, each value with its place
     workloads.py     objects -> workloads that run containers, with replicas and the data of ConfigMaps
+    compositions.py  services, completed with the runtimes and configurations that they refer to
     command_line.py  a container -> its commands as words, with variables resolved
     shell.py         a script -> the commands that it would run
     downloads.py     a command -> the repositories that it downloads

@@ -7,26 +7,27 @@ Owns reading and writing the files without replacing existing ones. Does not own
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubstack.catalog import load_catalog
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.files.write import write_text_atomically
+from hubstack.inputs.init.compositions import composed
 from hubstack.inputs.init.entry import Entry, Found, Unknown, with_note
 from hubstack.inputs.init.listing import render_list
 from hubstack.inputs.init.nodes import compute_classes
 from hubstack.inputs.init.objects import STDIN, read_objects
 from hubstack.inputs.init.operators import may_serve, read_operator
-from hubstack.inputs.init.overlays import overlaid
-from hubstack.inputs.init.servers import one_for_all_roles, read_workload
+from hubstack.inputs.init.overlays import read_overlays
+from hubstack.inputs.init.servers import one_for_all_roles, read_workload, without_prefill
 from hubstack.inputs.init.workloads import Workload, config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
 
 _NAMED = 12
-"""Maximum workloads named in one sentence; the rest are counted."""
+"""Maximum workloads or files named in one sentence; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,10 @@ def read_manifests(names: Sequence[str]) -> Found:
     Raises:
         InputError: files cannot be read; lists every problem.
     """
-    objects = read_objects(names, may_serve)
+    objects, templates = read_objects(names, may_serve)
+    overlays = read_overlays(objects)
+    objects = [part for part in objects if part.mark.path not in overlays.patches | overlays.harmless]
+    objects, incomplete = composed(objects)
     maps, catalog = config_maps(objects), load_catalog()
     entries: list[Entry] = []
     unknown: list[Unknown] = []
@@ -58,7 +62,6 @@ def read_manifests(names: Sequence[str]) -> Found:
     held: dict[int, list[Workload]] = {}
     for workload in workloads(objects):
         held.setdefault(id(workload.root), []).append(workload)
-    overlays = overlaid(objects)
     for part in objects:
         found: list[Entry | Unknown] = read_operator(part, catalog) or []
         if not any(isinstance(each, Entry) for each in found):
@@ -70,13 +73,21 @@ def read_manifests(names: Sequence[str]) -> Found:
             found = one_for_all_roles(served) or found
             if not found and id(part) in held:
                 others.append(held[id(part)][0].label)
-        note = overlays.get(part.mark.path)
-        entries += [with_note(each, note) for each in found if isinstance(each, Entry)]
-        unknown += [each for each in found if isinstance(each, Unknown)]
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    skipped = [f"no model server found in {', '.join(others[:_NAMED])}{more}"] if others else []
+        notes = (*overlays.notes.get(part.mark.path, ()), *incomplete.get(id(part), ()))
+        entries += [with_note(each, *notes) for each in found if isinstance(each, Entry)]
+        unknown += [replace(each, why="; ".join((each.why, *notes))) for each in found if isinstance(each, Unknown)]
+    skipped = [f"no model server found in {_first(others)}"] if others else []
+    if templates:
+        skipped.append(f"templates of charts are not read, pass the output of `helm template`: {_first(templates)}")
     shown = ", ".join("standard input" if name == STDIN else name for name in names)
-    return Found(source=shown, entries=tuple(entries), unknown=tuple(unknown), skipped=tuple(skipped))
+    return Found(
+        source=shown, entries=tuple(without_prefill(entries)), unknown=tuple(unknown), skipped=tuple(skipped)
+    )
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def check_options(options: InitOptions) -> str:

@@ -56,10 +56,11 @@ def containers(workload: Workload) -> list[Part]:
 def find_servers(workload: Workload, container: Part, env: dict[str, Variable], run: Commands) -> list[Server]:
     """Return the model servers that a container runs; none if it runs no known engine."""
     found = [(row, words, line.is_branch) for line in run.lines for row, words in _programs(line.words)]
-    if not found:
+    is_by_image = not found
+    if is_by_image:
         row = _row_of_image(workload, container)
-        if row is None or (workload.role and not run.lines):
-            return []  # in a role, an image alone may be a frontend or a worker
+        if row is None:
+            return []
         lines = [line.words for line in run.lines]
         is_args = bool(lines) and not container.at("command").items()
         found = [(row, lines[0] if is_args else _after_model_flag(lines, row), False)]
@@ -74,6 +75,9 @@ def find_servers(workload: Workload, container: Part, env: dict[str, Variable], 
             if name in env and flag not in told:
                 each = env[name]
                 flags.append(Flag(name=flag, values=(each.value or f"$({name})",), mark=each.mark))
+        names_model = (bare and row.positional) or any(flag.name in (*row.model, *row.path) for flag in flags)
+        if is_by_image and workload.role and not names_model:
+            continue  # in a role, an image alone may be a frontend or a worker
         servers.append(
             Server(
                 workload=workload,
@@ -139,8 +143,8 @@ def _row_of_image(workload: Workload, container: Part) -> EngineFlags | None:
         return _row("SGLang" if runtime == "sglang" else "vLLM")
     if workload.kind == "InferenceService" and container.at("modelFormat").is_mapping:
         known = {"huggingface": "KServe's Hugging Face server", "vllm": "vLLM"}
-        name = known.get(container.at("modelFormat", "name").text.lower())
-        return _row(name) if name else None
+        if name := known.get(container.at("modelFormat", "name").text.lower()):
+            return _row(name)
     image = re.split(r"@|:(?=[^/]*$)", container.at("image").text)[0]
     if _NO_SERVER.search(image):
         return None

@@ -23,7 +23,7 @@ class Entry:
     origin: str
     """The object that it was created from: `Deployment models/chat, k8s/chat.yaml:3`."""
     role: str = ""
-    """The part of the object, if it has several."""
+    """The part of the object, if it has several; `prefill` or `decode` if the whole object is one of a pair."""
     settings: dict[str, Setting] = field(default_factory=dict[str, Setting])
     """Setting by key, as in the schema of models.yaml."""
     notes: tuple[str, ...] = ()
@@ -32,9 +32,9 @@ class Entry:
     """A key to use if another model already has the default one."""
 
 
-def with_note(entry: Entry, note: str | None) -> Entry:
-    """Return an entry with one more note, if there is one."""
-    return replace(entry, notes=(*entry.notes, note)) if note else entry
+def with_note(entry: Entry, *notes: str) -> Entry:
+    """Return an entry with more notes."""
+    return replace(entry, notes=(*entry.notes, *notes)) if notes else entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads files into Kubernetes objects, each value with its place.
 
-Owns which files of a folder are read, documents and `kind: List`. Does not own the meaning of objects.
+Owns which files of a folder are read, documents, lists and templates. Does not own the meaning of objects.
 """
 
 import json
@@ -69,8 +69,8 @@ class Part:
         return self.document.mark(self.loc)
 
 
-def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> list[Part]:
-    """Return every Kubernetes object in files, folders and `-` (standard input).
+def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> tuple[list[Part], list[str]]:
+    """Return every Kubernetes object in files, folders and `-` (standard input), and the templates in the folders.
 
     Args:
         names: the files and folders.
@@ -81,6 +81,7 @@ def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> list[Par
     """
     problems: list[Problem] = []
     found: list[Part] = []
+    templates: list[str] = []
     for name in names:
         try:
             paths = _paths(name)
@@ -92,13 +93,16 @@ def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> list[Par
             try:
                 found += _objects(path, keep)
             except InputError as error:
-                problems += error.problems
-        if len(found) == before and len(problems) == wrong:
+                if path != name and all(_is_template(each) for each in error.problems):
+                    templates.append(f"{path}:{error.problems[0].line}")
+                else:
+                    problems += [_told(each) for each in error.problems]
+        if len(found) == before and len(problems) == wrong and not templates:
             hint = "pass YAML or JSON as printed by `kubectl get deployments -A -o yaml`"
             problems.append(Problem(path=_shown(name), message="contains no Kubernetes object", hint=hint))
     if problems:
         raise InputError(problems)
-    return found
+    return found, templates
 
 
 def _shown(name: str) -> str:
@@ -121,11 +125,7 @@ def _objects(name: str, keep: Callable[[Part], bool]) -> Iterator[Part]:
     if name.endswith(".json"):
         _check_json(text, shown)
         text = text.replace("\t", " ")  # JSON may be indented with tabs, which YAML rejects; columns are unchanged
-    try:
-        documents = parse_documents(text, shown, MAX_VALUES)
-    except InputError as error:
-        raise InputError([_told(problem) for problem in error.problems]) from None
-    for document in documents:
+    for document in parse_documents(text, shown, MAX_VALUES):
         part = Part(document, (), document.value)
         objects = list(_unlisted(part))
         yield from objects or ([part] if keep(part) else [])
@@ -151,21 +151,37 @@ def _read(name: str) -> str:
     return decode(content, _shown(name), MAX_BYTES)
 
 
+def _is_template(problem: Problem) -> bool:
+    return "{{" in (problem.source_line or "")
+
+
 def _told(problem: Problem) -> Problem:
     """Omit the source line, which may contain a Secret."""
-    is_template = "{{" in (problem.source_line or "")
-    hint = "this is a template, not a manifest: pass the output of `helm template`" if is_template else problem.hint
-    return replace(problem, source_line=None, hint=hint)
+    hint = "this is a template, not a manifest: pass the output of `helm template`"
+    return replace(problem, source_line=None, hint=hint if _is_template(problem) else problem.hint)
 
 
 def _unlisted(part: Part) -> Iterator[Part]:
-    """Yield the items of a `List`, or the object itself; nothing for other YAML."""
+    """Yield the objects of a list or of an OpenShift template, or the object itself; nothing for other YAML."""
     kind = part.at("kind").text
-    if kind.endswith("List") and isinstance(part.at("items").value, list):
+    if isinstance(part.value, list):
+        for item in part.items():
+            yield from _unlisted(item)
+    elif kind.endswith("List") and isinstance(part.at("items").value, list):
         for item in part.at("items").items():
+            yield from _unlisted(_typed(item, kind.removesuffix("List"), part.at("apiVersion").text))
+    elif kind == "Template" and part.at("objects").items():
+        for item in part.at("objects").items():
             yield from _unlisted(item)
     elif (kind and part.at("apiVersion").text) or is_kustomization(part):
         yield part
+
+
+def _typed(item: Part, kind: str, version: str) -> Part:
+    """Return an item of a typed list, such as a DeploymentList, in which items may omit their kind."""
+    if not kind or not item.is_mapping or item.at("kind").text:
+        return item
+    return replace(item, value={"apiVersion": version, "kind": kind, **item.value})
 
 
 def is_kustomization(part: Part) -> bool:

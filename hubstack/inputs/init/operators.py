@@ -18,7 +18,7 @@ from hubstack.files.whole_numbers import whole_number
 from hubstack.inputs.init.entry import Entry, Setting, Unknown
 from hubstack.inputs.init.flags import engine_rows
 from hubstack.inputs.init.objects import Part, is_kustomization
-from hubstack.inputs.init.workloads import POD_OF, TEMPLATES, group_of, namespace_of
+from hubstack.inputs.init.workloads import TEMPLATES, group_of, namespace_of, runs_pods
 
 _MAX_VALUES, _MAX_DEPTH = 10_000, 24
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
@@ -73,7 +73,7 @@ def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown] | None:
         hint = "pass the output of `kubectl kustomize FOLDER` instead of its files"
         why = "kustomizations are not applied here"
         return [Unknown(origin=_origin(part), why=why, hint=hint)]
-    if kind in POD_OF or kind in TEMPLATES or group.endswith(_OWN_GROUPS) or (kind and not group):
+    if runs_pods(part) or kind in TEMPLATES or group.endswith(_OWN_GROUPS) or (kind and not group):
         return None
     if group not in _SERVING_GROUPS and not may_serve(part):
         return None

@@ -23,7 +23,10 @@ from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
 """Folder names that are never the owner of a model."""
-_KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
+_KSERVE_PARTS = (
+    *(("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism")),
+    *(("spec", "predictor", "workerSpec"), ("spec", "transformer"), ("spec", "explainer")),
+)
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
 
@@ -55,18 +58,31 @@ def read_workload(
 
 
 def one_for_all_roles(found: Sequence[Entry | Unknown]) -> list[Entry | Unknown]:
-    """Return one entry for each model of an object: prefill and decode become one kind of server."""
+    """Return one entry for each model of an object: its decode and prefill become one kind of server."""
     kept: dict[object, Entry | Unknown] = {}
-    for each in found:
-        if not isinstance(each, Entry) or not each.role:
-            kept[id(each)] = each
-        elif each.id not in kept:
-            kept[each.id] = each
-        else:
-            first = kept[each.id]
-            note = f"{each.role} serves it too: hubstack runs one kind of server for a model"
-            kept[each.id] = with_note(first, note) if isinstance(first, Entry) else first
+    for each in sorted(found, key=lambda one: isinstance(one, Entry) and "prefill" in one.role.lower()):
+        first = kept.setdefault(each.id if isinstance(each, Entry) and each.role else id(each), each)
+        if isinstance(first, Entry) and isinstance(each, Entry) and first is not each:
+            kept[each.id] = with_note(first, _served_too(each, each.role))
     return list(kept.values())
+
+
+def without_prefill(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries without the workloads that prefill for another one of the same model."""
+    decoding = {each.id for each in entries if each.role == "decode"}
+    apart = [each for each in entries if each.role == "prefill" and each.id in decoding]
+    found: list[Entry] = []
+    for each in entries:
+        if each not in apart:
+            notes = [_served_too(one, one.origin) for one in apart if (one.id, each.role) == (each.id, "decode")]
+            found.append(with_note(each, *notes))
+    return found
+
+
+def _served_too(entry: Entry, name: str) -> str:
+    told = entry.settings["replicas"].value if "replicas" in entry.settings else {"min": 1, "max": 1}
+    count = " to ".join(str(each) for each in dict.fromkeys(told.values()))
+    return f"{name} serves it too, with replicas: {count}; hubstack runs one kind of server for a model"
 
 
 def _by_model(servers: Sequence[Server]) -> list[Server]:
@@ -125,7 +141,7 @@ def _entry(server: Server, sources: Sequence[Source], catalog: Catalog, classes:
     return Entry(
         id=repo_id,
         origin=workload.origin,
-        role=workload.role,
+        role=workload.role or workload.stage,
         settings=settings,
         spare_name=names.slug(workload.name),
         notes=tuple(

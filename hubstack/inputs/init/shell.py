@@ -187,7 +187,8 @@ def script_at(words: Sequence[str]) -> int | None:
     while index < len(words) - 1 and words[index][:1] in {"-", "+"}:
         option = words[index]
         if re.fullmatch(r"-[a-zA-Z]*c", option):
-            return index + 1
+            ends_options = words[index + 1] == "--" and index + 2 < len(words)
+            return index + 2 if ends_options else index + 1
         # In `-o pipefail` and `-euo pipefail` the next word belongs to the option.
         index += 2 if re.fullmatch(r"[-+][a-zA-Z]*[oO]", option) else 1
         if option != "-c" and re.fullmatch(r"[-+][a-zA-Z]*c[a-zA-Z]*[oO]", option):

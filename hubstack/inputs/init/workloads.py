@@ -24,9 +24,15 @@ POD_OF: Mapping[str, tuple[str, ...]] = {
     "InferenceService": ("spec", "predictor"),
     "LLMInferenceService": ("spec", "template"),
     "DeploymentConfig": ("spec", "template", "spec"),
+    "ReplicationController": ("spec", "template", "spec"),
 }
 """Kind to the path of its pod spec."""
-_GROUPS: Mapping[str, str] = {"Rollout": "argoproj.io", "Service": "serving.knative.dev"}
+_GROUPS: Mapping[str, str] = {
+    "InferenceService": "serving.kserve.io",
+    "LLMInferenceService": "serving.kserve.io",
+    "Rollout": "argoproj.io",
+    "Service": "serving.knative.dev",
+}
 """Kinds that are supported in one API group only."""
 TEMPLATES = frozenset({"ClusterServingRuntime", "ServingRuntime", "LLMInferenceServiceConfig"})
 """Kinds that others refer to: their containers serve nothing by themselves."""
@@ -40,7 +46,7 @@ NOT_SERVED: Mapping[str, str] = {
 }
 """Kinds that have no counterpart in hubstack."""
 _MAX_DEPTH = 24
-_IN_ALL = frozenset({"spec", "template", "extraPodSpec"})
+_IN_ALL = frozenset({"spec", "template", "extraPodSpec", "podTemplate"})
 """Parts of the path of a pod spec that say nothing."""
 
 
@@ -81,6 +87,13 @@ class Workload:
         """Kind, namespace and name, with file and line."""
         mark = self.root.at("metadata", "name").mark
         return f"{self.label}, {mark.path}:{mark.line}"
+
+    @property
+    def stage(self) -> str:
+        """`prefill` or `decode` if a label says so, as llm-d's; empty for other workloads."""
+        places = (("metadata", "labels"), ("spec", "template", "metadata", "labels"))
+        labels = [each.text for path in places for key, each in self.root.at(*path).pairs() if key.endswith("role")]
+        return next((text for text in labels if text in {"decode", "prefill"}), "")
 
     def annotation(self, key: str) -> str:
         """Return an annotation of the object, or an empty string."""
@@ -142,12 +155,14 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
             continue
         name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
         scaler = scalers.get((space, kind, name))
-        if _runs_pods(each):
+        if runs_pods(each):
             pods = [("", _pod(each, kind), scaler or _replicas(each, kind))]
-        elif kind in POD_OF or kind in TEMPLATES or "." not in group_of(each):
+        elif kind in TEMPLATES or "." not in group_of(each):
             continue
         else:
-            pods = [(role, pod, scaler or count) for role, pod, count in _nested_pods(each, _ONE, ())]
+            parts = [part for key, part in each.pairs() if key not in {"metadata", "status"}]
+            held = [pod for part in parts for pod in _nested_pods(part, _ONE, tuple(map(str, part.loc[-1:])))]
+            pods = [(role, pod, scaler or count) for role, pod, count in held]
         found += [
             Workload(kind=kind, namespace=space, name=name, root=each, pod=pod, replicas=replicas, role=role)
             for role, pod, replicas in pods
@@ -156,13 +171,14 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
 
 
 def _nested_pods(part: Part, replicas: Replicas, role: tuple[str, ...]) -> Iterator[tuple[str, Part, Replicas]]:
-    """Yield the pod specs anywhere in a custom resource: path, spec, and the nearest `replicas` above."""
+    """Yield the pod specs anywhere in a custom resource: path, spec, and the product of `replicas` above."""
     if part.at("containers").items() or part.at("mainContainer").is_mapping:
         yield ".".join(key for key in role if key not in _IN_ALL), part, replicas
         return
     said = part.at("replicas")
     if said.count is not None:
-        replicas = Replicas(min=said.count, max=max(said.count, 1), source=f"replicas, line {said.mark.line}")
+        count = said.count * replicas.min
+        replicas = Replicas(min=count, max=max(count, 1), source=f"replicas, line {said.mark.line}")
     if len(role) < _MAX_DEPTH:
         for key, each in part.pairs():
             yield from _nested_pods(each, replicas, (*role, key))
@@ -176,7 +192,8 @@ def group_of(part: Part) -> str:
     return group if slash else ""
 
 
-def _runs_pods(part: Part) -> bool:
+def runs_pods(part: Part) -> bool:
+    """Return whether an object is of a kind in `POD_OF`, and of that kind's group."""
     kind = part.at("kind").text
     return kind in POD_OF and _GROUPS.get(kind, group_of(part)) == group_of(part)
 
@@ -195,12 +212,12 @@ def _pod(part: Part, kind: str) -> Part:
 
 def _replicas(part: Part, kind: str) -> Replicas:
     if kind == "InferenceService":
-        low, high = part.at("spec", "predictor", "minReplicas"), part.at("spec", "predictor", "maxReplicas")
-        count = 1 if low.count is None else low.count  # KServe's default
-        return Replicas(min=count, max=high.count, source=f"minReplicas, line {low.mark.line}")
+        return _bounds(part.at("spec", "predictor"), ("minReplicas", "maxReplicas"), 1)  # KServe's default
+    if kind == "LLMInferenceService" and part.at("spec", "scaling").is_mapping:
+        return _bounds(part.at("spec", "scaling"), ("minReplicas", "maxReplicas"), 1)
     if kind == "Service":
         notes = part.at("spec", "template", "metadata", "annotations")
-        low, high = (notes.at(f"autoscaling.knative.dev/{word}-scale") for word in ("min", "max"))
+        low, high = (_annotation(notes, word) for word in ("min", "max"))
         least, most = (whole_number(each.text) for each in (low, high))
         return Replicas(min=least or 0, max=most, source=f"min-scale, line {low.mark.line}")
     said = part.at("spec", "replicas")
@@ -208,17 +225,32 @@ def _replicas(part: Part, kind: str) -> Replicas:
     return Replicas(min=count, max=max(count, 1), source=f"replicas, line {said.mark.line}")
 
 
+def _annotation(notes: Part, word: str) -> Part:
+    """Return Knative's annotation of a bound, by its name or its old one."""
+    old = notes.at(f"autoscaling.knative.dev/{word}Scale")
+    return old if old.text else notes.at(f"autoscaling.knative.dev/{word}-scale")
+
+
+def _bounds(part: Part, keys: tuple[str, str], default: int, name: str = "") -> Replicas:
+    low, high = (part.at(key) for key in keys)
+    mark = low.mark
+    source = f"{name}, {mark.path}:{mark.line}" if name else f"{keys[0]}, line {mark.line}"
+    return Replicas(min=default if low.count is None else low.count, max=high.count, source=source)
+
+
 def _scaler(part: Part) -> list[tuple[tuple[str, str, str], Replicas]]:
     """Return the target of an autoscaler and its bounds; the last one for a workload applies."""
     kind, spec = part.at("kind").text, part.at("spec")
-    if kind == "HorizontalPodAutoscaler":
-        low, high, default = spec.at("minReplicas"), spec.at("maxReplicas"), 1
+    target = spec.at("scaleTargetRef")
+    if kind == "Rollout" and spec.at("workloadRef").is_mapping:  # it runs the pods of a Deployment
+        target, found = spec.at("workloadRef"), _replicas(part, kind)
     elif kind == "ScaledObject":
-        low, high, default = spec.at("minReplicaCount"), spec.at("maxReplicaCount"), 0
+        found = _bounds(spec, ("minReplicaCount", "maxReplicaCount"), 0, kind)
+    elif kind == "HTTPScaledObject":
+        found = _bounds(spec.at("replicas"), ("min", "max"), 0, kind)
+    elif spec.at("maxReplicas").count is not None:
+        found = _bounds(spec, ("minReplicas", "maxReplicas"), 1, kind)
     else:
         return []
-    target = spec.at("scaleTargetRef")
-    key = (namespace_of(part), target.at("kind").text or "Deployment", target.at("name").text)
-    mark = spec.mark
-    count = default if low.count is None else low.count
-    return [(key, Replicas(min=count, max=high.count, source=f"{kind}, {mark.path}:{mark.line}"))]
+    name = target.at("name").text
+    return [((namespace_of(part), target.at("kind").text or "Deployment", name), found)] if name else []
