@@ -15,8 +15,8 @@ _Held = dict[str, Any]
 
 _RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
 _BASE = "LLMInferenceServiceConfig"
-_FRAMEWORKS = {"huggingface": "huggingface", "vllm": "vLLM"}
-"""Fields of a predictor from before `model`, and their model format."""
+_OLD = "huggingface"
+"""Field of a predictor from before `model`, and its model format."""
 
 
 def composed(objects: Sequence[Part]) -> tuple[list[Part], Mapping[int, Sequence[str]]]:
@@ -87,9 +87,8 @@ def _list(value: Any) -> list[Any]:
 def _with_runtime(part: Part, objects: Sequence[Part]) -> tuple[Part, list[str]]:
     predictor = part.at("spec", "predictor")
     held = dict(predictor.value) if predictor.is_mapping else {}
-    old = next((each for each in _FRAMEWORKS if isinstance(held.get(each), dict)), None)
-    if old:
-        held["model"] = {"modelFormat": {"name": _FRAMEWORKS[old]}, **held.pop(old)}
+    if isinstance(held.get(_OLD), dict):
+        held["model"] = {"modelFormat": {"name": _OLD}, **held.pop(_OLD)}
     if not isinstance(held.get("model"), dict):
         return part, []
     model: _Held = dict(held["model"])
