@@ -12,7 +12,8 @@
     flags.py         flags -> keys of the list, and flags without a matching key (flags.yaml)
     servers.py       a workload -> entries of the list
     entry.py         the results: entries, unidentified models, skipped workloads
-    operators.py     a custom resource -> entries; other kinds that may serve a model
+    operators.py     a custom resource -> entries (presets.yaml)
+    unread.py        other kinds, charts and YAML -> models that are not read
     overlays.py      kustomizations -> the files that they change
     listing.py       entries -> the text of the list, validated by the model list's own parser
     command.py       `hubstack init`: files in, files out

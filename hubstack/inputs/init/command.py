@@ -19,9 +19,10 @@ from hubstack.inputs.init.entry import Entry, Found, Unknown, with_note
 from hubstack.inputs.init.listing import render_list
 from hubstack.inputs.init.nodes import compute_classes
 from hubstack.inputs.init.objects import STDIN, read_objects
-from hubstack.inputs.init.operators import may_serve, read_operator
+from hubstack.inputs.init.operators import read_operator
 from hubstack.inputs.init.overlays import read_overlays
 from hubstack.inputs.init.servers import one_for_all_roles, read_workload, without_prefill
+from hubstack.inputs.init.unread import may_serve, passed_over
 from hubstack.inputs.init.workloads import Workload, config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
@@ -58,12 +59,13 @@ def read_manifests(names: Sequence[str]) -> Found:
     entries: list[Entry] = []
     unknown: list[Unknown] = []
     others: list[str] = []
+    passed: dict[str, None] = {}
     classes = compute_classes(objects, catalog)
     held: dict[int, list[Workload]] = {}
     for workload in workloads(objects):
         held.setdefault(id(workload.root), []).append(workload)
     for part in objects:
-        found: list[Entry | Unknown] = read_operator(part, catalog) or []
+        found: list[Entry | Unknown] = read_operator(part, catalog)
         if not any(isinstance(each, Entry) for each in found):
             served = [
                 each
@@ -73,10 +75,14 @@ def read_manifests(names: Sequence[str]) -> Found:
             found = one_for_all_roles(served) or found
             if not found and id(part) in held:
                 others.append(held[id(part)][0].label)
+            elif not found and (label := passed_over(part)):
+                passed[label] = None
         notes = (*overlays.notes.get(part.mark.path, ()), *incomplete.get(id(part), ()))
         entries += [with_note(each, *notes) for each in found if isinstance(each, Entry)]
         unknown += [replace(each, why="; ".join((each.why, *notes))) for each in found if isinstance(each, Unknown)]
     skipped = [f"no model server found in {_first(others)}"] if others else []
+    if passed:
+        skipped.append(f"not read, and no model found in it: {_first([*passed])}")
     if templates:
         skipped.append(f"templates of charts are not read, pass the output of `helm template`: {_first(templates)}")
     shown = ", ".join("standard input" if name == STDIN else name for name in names)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The results of `hubstack init`."""
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +36,11 @@ class Entry:
 def with_note(entry: Entry, *notes: str) -> Entry:
     """Return an entry with more notes."""
     return replace(entry, notes=(*entry.notes, *notes)) if notes else entry
+
+
+def clean(text: str) -> str:
+    """Return a model reference with possible secrets removed."""
+    return re.sub(r"(?<=//)[^/@\s]*@", "", text).partition("?")[0][:200]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from hubstack.catalog import Catalog
 from hubstack.inputs.init.command_line import Word, commands, variables
 from hubstack.inputs.init.containers import Server, containers, find_servers
 from hubstack.inputs.init.downloads import Download
-from hubstack.inputs.init.entry import Entry, Setting, Unknown, with_note
+from hubstack.inputs.init.entry import Entry, Setting, Unknown, clean, with_note
 from hubstack.inputs.init.flags import EngineFlags, Flag, redundant_and_lost_flags, settings_of
 from hubstack.inputs.init.nodes import Classes, node_notes, node_settings
 from hubstack.inputs.init.objects import Part
@@ -96,7 +96,7 @@ def _by_model(servers: Sequence[Server]) -> list[Server]:
 
 def _one_of(entry: Entry | Unknown, servers: Sequence[Server]) -> Unknown:
     """Return that a container starts one of several models, by what is not in the manifests."""
-    shown = " or ".join(f"`{_clean(model.text)}`" for server in servers if (model := _model(server)))
+    shown = " or ".join(f"`{clean(model.text)}`" for server in servers if (model := _model(server)))
     hint = "list the one that it starts"
     guess = entry.id if isinstance(entry, Entry) else entry.guess
     return Unknown(origin=entry.origin, why=f"a condition of its script starts {shown}", hint=hint, guess=guess)
@@ -207,18 +207,18 @@ def _unknown(server: Server, model: Word | None, served: Sequence[str], found: S
         else "find out which Hub model it is, and list its ID"
     )
     if model is None and server.unread:
-        why = f"the flags of {row.name} are in `{_clean(server.unread)}`, which is not in these files"
+        why = f"the flags of {row.name} are in `{clean(server.unread)}`, which is not in these files"
         mark = server.container.mark
     elif model is None:
         mark, why = server.container.mark, f"{row.name} has no model argument"
     elif row.hub_hosts and "$" not in model.text:
-        mark, why = model.mark, f"{row.name} serves `{_clean(model.text)}` of its own library"
+        mark, why = model.mark, f"{row.name} serves `{clean(model.text)}` of its own library"
     elif "$" in model.text:
-        mark, why = model.mark, f"{row.name} serves `{_clean(model.text)}`, whose value is not in these files"
+        mark, why = model.mark, f"{row.name} serves `{clean(model.text)}`, whose value is not in these files"
     else:
         mark, why = (
             model.mark,
-            f"{row.name} serves the path `{_clean(model.text)}`, which does not contain a Hub ID",
+            f"{row.name} serves the path `{clean(model.text)}`, which does not contain a Hub ID",
         )
     return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
 
@@ -231,11 +231,6 @@ def _guess(path: str, served: Sequence[str]) -> str | None:
     found += [f"{cached[1]}/{cached[2]}"] if cached else []
     found += [tail[1]] if tail and tail[1].partition("/")[0] not in _FOLDERS else []
     return next((name for name in found if _is_hub_id(name)), None)
-
-
-def _clean(text: str) -> str:
-    """Return a model reference with possible secrets removed."""
-    return re.sub(r"(?<=//)[^/@\s]*@", "", text).partition("?")[0][:200]
 
 
 def _replicas(workload: Workload) -> dict[str, Setting]:
@@ -291,7 +286,7 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str]) -> I
     if lost:
         yield f"not carried over: {', '.join(lost)}"
     if server.unread:
-        yield f"not read: the flags in `{_clean(server.unread)}`, which is not in these files"
+        yield f"not read: the flags in `{clean(server.unread)}`, which is not in these files"
     for name in names_lost:
         if re.fullmatch(r"[\w.:/-]{1,96}", name):
             yield f"clients that use the model name `{name}` must switch to its ID or key"
