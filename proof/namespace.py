@@ -19,8 +19,11 @@ _OURS = "/proc/thread-self/ns/net"
 
 
 @contextmanager
-def own_namespace() -> Generator[None]:
+def own_namespace(cluster: str | None = CLUSTER) -> Generator[None]:
     """Be in a namespace while the context lasts.
+
+    Args:
+        cluster: the addresses that are of this machine; None for none but the loopback.
 
     Raises:
         SandboxError: this machine does not let us.
@@ -32,7 +35,7 @@ def own_namespace() -> Generator[None]:
             reason = os.strerror(ctypes.get_errno())
             raise SandboxError(f"a network namespace could not be made ({reason}): run this as root")
         try:
-            for words in ("link set lo up", f"route add local {CLUSTER} dev lo"):
+            for words in ("link set lo up", *([f"route add local {cluster} dev lo"] if cluster else [])):
                 subprocess.run(["ip", *words.split()], check=True)
             yield
         finally:
