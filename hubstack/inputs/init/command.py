@@ -72,7 +72,7 @@ def read_manifests(names: Sequence[str]) -> Found:
                 for workload in held.get(id(part), ())
                 for each in read_workload(workload, maps, catalog, classes) or ()
             ]
-            found = one_for_all_roles(served) or found
+            found = one_for_all_roles(served) or (_without_engine(found) if id(part) in held else found)
             if not found and id(part) in held:
                 others.append(held[id(part)][0].label)
             elif not found and (label := passed_over(part)):
@@ -89,6 +89,15 @@ def read_manifests(names: Sequence[str]) -> Found:
     return Found(
         source=shown, entries=tuple(without_prefill(entries)), unknown=tuple(unknown), skipped=tuple(skipped)
     )
+
+
+def _without_engine(found: Sequence[Entry | Unknown]) -> list[Entry | Unknown]:
+    """Return what is not read of an object whose pods are read and run no known engine."""
+    hint = "if it serves a Hub model, list it by hand"
+    return [
+        replace(each, why="its pods run no known engine", hint=hint) if isinstance(each, Unknown) else each
+        for each in found
+    ]
 
 
 def _first(names: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the Hub repositories that commands download, and where to.
 
-Owns the command lines of the Hub's client, git, curl, wget and aria2c, and the calls of huggingface_hub in Python.
+Owns the command lines of the clients of the Hub and AIBrix, git, curl, wget and aria2c, and the calls of
+huggingface_hub in Python.
 """
 
 import posixpath
@@ -50,6 +51,8 @@ def downloads(words: Sequence[str], files: Mapping[str, str]) -> Iterator[Downlo
             yield from _of_git(rest[rest.index("clone") + 1 :])
         elif program in {"aria2c", "curl", "wget"}:
             yield from _of_url(program, rest)
+        elif program in {"aibrix_download", "aibrix.downloader"}:
+            yield from _of_aibrix(rest)
         yield from _of_python(files.get(word, word) if word.endswith(".py") else word)
 
 
@@ -97,6 +100,14 @@ def _of_url(program: str, words: Sequence[str]) -> Iterator[Download]:
     for match in found:
         path = posixpath.join(into, (name if len(found) == 1 else "") or posixpath.basename(match[3]))
         yield Download(repo_id=match[1], revision=match[2], file=match[3], path=path)
+
+
+def _of_aibrix(words: Sequence[str]) -> Iterator[Download]:
+    told, _ = _options(words, frozenset({"--local-dir", "--model-name", "--model-uri"}))
+    uri = told.get("--model-uri", "").removeprefix("huggingface://")
+    if re.fullmatch(_ID, uri):
+        name = told.get("--model-name", uri.rpartition("/")[2])
+        yield Download(repo_id=uri, path=posixpath.join(told.get("--local-dir", ""), name))
 
 
 def _of_python(text: str) -> Iterator[Download]:

@@ -185,6 +185,11 @@ def _typed(item: Part, kind: str, version: str) -> Part:
 
 
 def is_kustomization(part: Part) -> bool:
-    """Return whether it is a kustomization file, in which `kind` is optional."""
+    """Return whether it is a kustomization file, in which `kind` is optional, or a component of one."""
     named = Path(part.document.path).name.lower() in {"kustomization.yaml", "kustomization.yml", "kustomization"}
-    return part.at("kind").text == "Kustomization" or (named and part.is_mapping and not part.at("kind").text)
+    is_component = part.at("apiVersion").text.startswith("kustomize.config.k8s.io/")
+    return (
+        is_component
+        or part.at("kind").text == "Kustomization"
+        or (named and part.is_mapping and not part.at("kind").text)
+    )

@@ -46,6 +46,7 @@ def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown]:
         ("kubeai.org", "Model"): _kubeai,
         ("kaito.sh", "Workspace"): _kaito,
         ("kaito.sh", "InferenceSet"): _kaito,
+        ("kaito.sh", "MultiRoleInference"): _kaito_roles,
         ("llm-d.ai", "ModelService"): _model_service,
         ("ray.io", "RayService"): _ray,
         ("production-stack.vllm.ai", "VLLMRuntime"): _vllm_runtime,
@@ -84,8 +85,9 @@ def _entry(
     for word, value in parse_qsl(query):
         if word in {"rev", "revision"}:
             settings["revision"] = Setting(value=value, source=f"the URL, line {at.mark.line}")
-        elif re.fullmatch(r"[\w.:/-]{1,96}", f"{word}{value}"):
-            extra.append(f"{word}={value}")
+        elif re.fullmatch(r"\w{1,32}", word):  # the value may be a secret
+            is_model = word == "model" and re.fullmatch(r"[\w.:/-]{1,96}", value)
+            extra.append(f"{word}={value}" if is_model else word)
     if not HUB_ID.fullmatch(repo_id):
         more = f" ({', '.join(extra)})" if extra else ""
         kind = part.at("kind").text
@@ -187,10 +189,21 @@ def _kaito(part: Part, _catalog: Catalog) -> Iterator[Entry | Unknown]:
     preset, resource = told.at("inference", "preset", "name"), told.at("resource")
     lost = [f"instanceType {each.text[:64]}" for each in [resource.at("instanceType")] if each.text]
     lost += [f"count {each.count} of its nodes" for each in [resource.at("count")] if (each.count or 1) > 1]
+    lost += ["partition"] if resource.at("partition").value else []
     lost += [key for key, each in told.at("inference").pairs() if key not in {"preset", "template"} and each.value]
     settings = _count(part.at("spec", "replicas")) if is_set else {}
     model = _kaito_presets().get(preset.text, preset.text)
     yield _entry(part, model, preset, settings, lost=lost)
+
+
+def _kaito_roles(part: Part, _catalog: Catalog) -> Iterator[Entry | Unknown]:
+    """Read a disaggregated model, whose replicas are those of its decode role."""
+    name, roles = part.at("spec", "model", "name"), part.at("spec", "roles").items()
+    decode = [each for each in roles if each.at("type").text != "prefill"]
+    settings = _count(decode[0].at("replicas")) if decode else {}
+    lost = [f"instanceType {each.text[:64]}" for one in decode for each in [one.at("instanceType")] if each.text]
+    lost += ["the role prefill"] if len(decode) < len(roles) else []
+    yield _entry(part, _kaito_presets().get(name.text, name.text), name, settings, lost=lost)
 
 
 def _model_service(part: Part, _catalog: Catalog) -> Iterator[Entry | Unknown]:

@@ -39,7 +39,7 @@ def read_overlays(objects: Sequence[Part]) -> Overlays:
     harmless: set[str] = set()
     for folder, part in held.items():
         patches |= {_join(folder, each) for each in _patch_paths(part)}
-        if {key for key, _ in part.pairs()} - _HARMLESS - {*_SOURCES}:
+        if _changes(folder, held, set()):
             paths = set(_reached(folder, held, set()))
             for path in files:
                 if {path, posixpath.dirname(path)} & paths:
@@ -48,6 +48,19 @@ def read_overlays(objects: Sequence[Part]) -> Overlays:
             harmless.add(part.mark.path)
     notes = {path: [_note(sorted(overlays))] for path, overlays in by.items()}
     return Overlays(notes, frozenset(patches), frozenset(harmless))
+
+
+def _changes(folder: str, held: Mapping[str, Part], seen: set[str]) -> bool:
+    """Return whether a folder's kustomization, or a component of it, changes what it takes."""
+    if folder in seen:
+        return False
+    seen.add(folder)
+    part = held.get(folder)
+    if part is None:  # a component that is not given
+        return True
+    parts = [_join(folder, each.text) for each in part.at("components").items()]
+    own = {key for key, _ in part.pairs()} - _HARMLESS - {*_SOURCES}
+    return bool(own) or any(_changes(each, held, seen) for each in parts)
 
 
 def _is_applied_by_kubectl(part: Part) -> bool:

@@ -18,7 +18,7 @@ from hubstack.inputs.init.workloads import NOT_SERVED, TEMPLATES, group_of, name
 MAX_VALUES = 10_000
 """Values of a text that holds YAML."""
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-_MAX_DEPTH, _MAX_IDS = 24, 20
+_MAX_DEPTH = 24
 _MODEL_KEYS = frozenset(
     {"hfmodel", "hf_model_id", "model_id", "model_name", "model_path", "model_repo", "model_source", "model_uri"}
     | {"model_url", "modelid", "modelname", "modelpath", "modeluri", "modelurl", "storageuri"}
@@ -89,8 +89,7 @@ def unread(part: Part) -> list[Unknown]:
     ids: dict[str, Part] = {}
     for text, at in _hub_ids(part):
         ids.setdefault(text, at)
-    told = list(ids.items())[:_MAX_IDS]
-    return [Unknown(origin=origin_of(part, at), why=why, hint=hint, guess=text) for text, at in told] or [
+    return [Unknown(origin=origin_of(part, at), why=why, hint=hint, guess=text) for text, at in ids.items()] or [
         Unknown(origin=origin_of(part), why=why, hint=hint)
     ]
 
@@ -170,7 +169,8 @@ def _is_engine(image: str) -> bool:
 
 def _names_model(key: str, value: str) -> bool:
     name = key.lower().rpartition(".")[2]  # the last part of a chart's parameter
-    return bool(value) and (name in _MODEL_KEYS or (name == "model" and bool(HUB_ID.fullmatch(value))))
+    is_model = bool({name, name.removeprefix("model_")} & _MODEL_KEYS)
+    return bool(value) and (is_model or (name == "model" and bool(HUB_ID.fullmatch(value))))
 
 
 def _held_yaml(text: str) -> list[Any]:
@@ -185,7 +185,7 @@ def _held_yaml(text: str) -> list[Any]:
 
 
 def _hub_ids(part: Part, key: str = "", depth: int = 0) -> Iterator[tuple[str, Part]]:
-    """Yield the Hub IDs that fields for models, flags and variables have, or that are written `hf://`."""
+    """Yield the Hub IDs that fields for models, flags and variables have, or that are URLs of the Hub."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(part.value, str):
@@ -202,7 +202,7 @@ def _hub_ids(part: Part, key: str = "", depth: int = 0) -> Iterator[tuple[str, P
 
 
 def _hub_ids_of_text(value: str, key: str) -> Iterator[str]:
-    text = value.removeprefix("hf://")
+    text = value.removeprefix("hf://").removeprefix("huggingface://")
     if (text != value or _names_model(key, text)) and HUB_ID.fullmatch(text):
         yield text
     yield from (match[1] for match in _FLAG_AND_ID.finditer(value))

@@ -34,7 +34,9 @@ _GROUPS: Mapping[str, str] = {
     "Service": "serving.knative.dev",
 }
 """Kinds that are supported in one API group only."""
-TEMPLATES = frozenset({"ClusterServingRuntime", "ServingRuntime", "LLMInferenceServiceConfig"})
+TEMPLATES = frozenset(
+    {"ClusterServingRuntime", "ClusterStorageContainer", "LLMInferenceServiceConfig", "ServingRuntime"}
+)
 """Kinds that others refer to: their containers serve nothing by themselves."""
 NOT_SERVED: Mapping[str, str] = {
     "CronJob": "it runs to completion, and hubstack runs servers only",

@@ -75,6 +75,12 @@ def test_workers_of_a_ray_cluster_are_no_servers_of_their_own(tmp_path: Path) ->
     assert ([entry.id for entry in read.entries], read.unknown) == ([QWEN], ())
 
 
+def test_pods_of_a_kind_that_run_no_known_engine_are_named_so(tmp_path: Path) -> None:
+    head = {"spec": {"containers": [{"image": "rayproject/ray", "args": ["serve.py"]}]}}
+    (unknown,) = found(tmp_path, made_of("RayCluster", "ray.io/v1", headGroupSpec={"template": head})).unknown
+    assert unknown.why == "its pods run no known engine"
+
+
 @pytest.mark.parametrize(
     ("kind", "version", "spec"),
     [
@@ -166,6 +172,20 @@ class TestOverlays:
         assert [entry.id for entry in read.entries] == [QWEN]
         assert f"{tmp_path}/over/kustomization.yaml changes it and is not applied" in read.entries[0].notes[-1]
         assert read.skipped == ()
+
+    def test_a_patch_of_a_component_is_no_server(self, tmp_path: Path) -> None:
+        component = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+        read = self.write(
+            tmp_path,
+            {
+                "kustomization.yaml": {"resources": ["one.yaml"], "components": ["big"]},
+                "one.yaml": deployment("--model", QWEN),
+                "big/kustomization.yaml": {**component, "patches": [{"path": "patch.yaml"}]},
+                "big/patch.yaml": deployment("--model", "Qwen/Qwen3-32B"),
+            },
+        )
+        assert [entry.id for entry in read.entries] == [QWEN]
+        assert f"{tmp_path}/kustomization.yaml changes it" in read.entries[0].notes[-1]
 
     def test_every_overlay_of_a_base_is_named(self, tmp_path: Path) -> None:
         over = {"resources": ["../base"], "images": [{"name": "a", "newTag": "b"}]}

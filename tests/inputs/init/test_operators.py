@@ -175,7 +175,7 @@ spec:
     ("url", "why"),
     [
         ("pvc://volume/path?model=qwen2:0.5b", "`pvc://volume/path` (model=qwen2:0.5b), which is not a Hub ID"),
-        ("s3://key:secret@bucket/llama", "`s3://bucket/llama`, which is not a Hub ID"),
+        ("s3://key:secret@bucket/llama?token=secret", "`s3://bucket/llama` (token), which is not a Hub ID"),
         ("ollama://gemma2:2b", "`ollama://gemma2:2b`, which is not a Hub ID"),
     ],
 )
@@ -209,6 +209,18 @@ inference: {preset: {name: phi-4-mini-instruct}, adapters: [{source: {name: a}}]
     (model,) = request.models
     assert (model.id, model.settings.replicas.max) == ("microsoft/Phi-4-mini-instruct", 1)
     assert "count 2 of its nodes, adapters" in text
+
+
+def test_the_decode_role_of_kaito_says_the_replicas(made: Make) -> None:
+    text, request, _ = made("""
+apiVersion: kaito.sh/v1alpha1
+kind: MultiRoleInference
+metadata: {name: chat}
+spec: {model: {name: phi-4}, roles: [{type: prefill, replicas: 1}, {type: decode, replicas: 3}]}
+""")
+    (model,) = request.models
+    assert (model.id, model.settings.replicas.max) == ("microsoft/phi-4", 3)
+    assert "not carried over: the role prefill" in text
 
 
 def test_a_cache_of_the_hub_on_a_volume_names_the_repository(made: Make) -> None:

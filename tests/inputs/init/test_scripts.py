@@ -157,6 +157,14 @@ def test_the_path_of_a_download_is_the_model_that_was_downloaded(made: Make, com
     assert [(model.id, model.revision) for model in request.models] == [(QWEN, "abc")]
 
 
+def test_a_path_that_aibrix_fills_is_its_repository(made: Make) -> None:
+    told = ["--model-uri", QWEN, "--local-dir", "/m/", "--model-name", "q"]
+    mounted = [{"name": "v", "mountPath": "/m"}]
+    get = {"name": "get", "command": ["python", "-m", "aibrix.downloader", *told], "volumeMounts": mounted}
+    _, request, _ = made(pod(deployment("--model", "/m/q", volumeMounts=mounted), initContainers=[get]))
+    assert [model.id for model in request.models] == [QWEN]
+
+
 @pytest.mark.parametrize(
     "command",
     [

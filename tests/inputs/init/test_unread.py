@@ -35,6 +35,8 @@ PARAMETER = "[{name: 'modelSpec[0].modelURL', value: acme/a}]"
         ("helm.cattle.io/v1", "HelmChart", '{valuesContent: "model: acme/a\\nreplicas: 1\\n"}', "acme/a"),
         ("core.oam.dev/v1beta1", "Application", "{components: [{image: vllm/vllm-openai, cmd: [x]}]}", None),
         ("workload.serving.volcano.sh/v1", "ModelBooster", '{modelURI: "hf://acme/a"}', "acme/a"),
+        ("model.aibrix.ai/v1alpha1", "ModelClaim", '{artifactURL: "huggingface://acme/a"}', "acme/a"),
+        ("serving.kserve.io/v1alpha1", "TrainedModel", "{model: {storageUri: s3://acme/a}}", None),
         ("ome.io/v1beta1", "InferenceService", "{model: {name: llama}}", None),
         ("acme.io/v1", "Server", "{runs: {image: x, args: [--model-id, acme/a]}}", "acme/a"),
         (
