@@ -23,7 +23,7 @@ from hubstack.inputs.init.operators import read_operator
 from hubstack.inputs.init.overlays import read_overlays
 from hubstack.inputs.init.servers import one_for_all_roles, read_workload, without_prefill
 from hubstack.inputs.init.unread import may_serve, passed_over
-from hubstack.inputs.init.workloads import Workload, config_maps, workloads
+from hubstack.inputs.init.workloads import NOT_SERVED, Workload, config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
 
@@ -72,7 +72,10 @@ def read_manifests(names: Sequence[str]) -> Found:
                 for workload in held.get(id(part), ())
                 for each in read_workload(workload, maps, catalog, classes) or ()
             ]
-            found = one_for_all_roles(served) or (_without_engine(found) if id(part) in held else found)
+            is_job = part.at("kind").text in NOT_SERVED
+            found = one_for_all_roles(served) or (
+                _without_engine(found) if id(part) in held and not is_job else found
+            )
             if not found and id(part) in held:
                 others.append(held[id(part)][0].label)
             elif not found and (label := passed_over(part)):

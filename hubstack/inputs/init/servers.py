@@ -17,6 +17,7 @@ from hubstack.inputs.init.flags import EngineFlags, Flag, redundant_and_lost_fla
 from hubstack.inputs.init.nodes import Classes, node_notes, node_settings
 from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.staged import Source, sources_of, staged_from
+from hubstack.inputs.init.unread import names_model
 from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload, mounted_files
 from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 
@@ -200,6 +201,8 @@ def _is_hub_id(text: str) -> bool:
 def _unknown(server: Server, model: Word | None, served: Sequence[str], found: Sequence[Download]) -> Unknown:
     workload, row = server.workload, server.row
     ids = {each.repo_id for each in found if _is_hub_id(each.repo_id)}
+    told = {each.value for name, each in server.env.items() if each.value and names_model(name, each.value)}
+    ids |= {text for text in told if "/" in text and _is_hub_id(text)}
     guess = (next(iter(ids)) if len(ids) == 1 else None) or _guess(model.text if model else "", served)
     hint = (
         f"it looks like `{guess}`: if that is its Hub ID, uncomment the line"
@@ -301,7 +304,11 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str]) -> I
 
 def _notes_of_meaning(server: Server, settings: Mapping[str, Setting]) -> Iterator[str]:
     """Yield a note where a setting means something different in hubstack."""
-    row = server.row
+    row, told = server.row, server.workload.replicas
+    if told.min == 0 and told.source.startswith("replicas,"):
+        yield "it is stopped: with `replicas.min: 0`, hubstack starts it at the first request"
+    if server.workload.kind == "JobSet":
+        yield "a JobSet may end, and hubstack's servers do not"
     if row.note:
         yield row.note
     if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):

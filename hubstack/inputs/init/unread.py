@@ -80,6 +80,13 @@ def unread(part: Part) -> list[Unknown]:
     if is_kustomization(part):
         hint = "pass the output of `kubectl kustomize FOLDER` instead of its files"
         return [Unknown(origin=origin_of(part), why="kustomizations are not applied here", hint=hint)]
+    if kind in NOT_SERVED and "." in group:
+        ids = dict(_hub_ids(part))
+        hint = "list its model by hand if you want to serve it"
+        return [
+            Unknown(origin=origin_of(part, at), why=NOT_SERVED[kind], hint=hint, guess=text)
+            for text, at in ids.items()
+        ]
     if _serves_nothing(part) or (group not in _SERVING_GROUPS and not may_serve(part)):
         return []
     why = f"`{kind}` ({group}) is not supported" if kind else "it names a model and is no Kubernetes object"
@@ -143,7 +150,7 @@ def _may_serve(value: Any, *, is_chart: bool, key: str = "", depth: int = 0) -> 
         return (
             is_image
             or value.startswith("hf://")
-            or _names_model(key, value)
+            or names_model(key, value)
             or any(_may_serve(each, is_chart=is_chart, depth=depth + 1) for each in _held_yaml(value))
         )
     if isinstance(value, list):
@@ -167,7 +174,8 @@ def _is_engine(image: str) -> bool:
     return any(part in image for row in engine_rows() for part in row.images)
 
 
-def _names_model(key: str, value: str) -> bool:
+def names_model(key: str, value: str) -> bool:
+    """Return whether a field or variable names a model."""
     name = key.lower().rpartition(".")[2]  # the last part of a chart's parameter
     is_model = bool({name, name.removeprefix("model_")} & _MODEL_KEYS)
     return bool(value) and (is_model or (name == "model" and bool(HUB_ID.fullmatch(value))))
@@ -203,6 +211,6 @@ def _hub_ids(part: Part, key: str = "", depth: int = 0) -> Iterator[tuple[str, P
 
 def _hub_ids_of_text(value: str, key: str) -> Iterator[str]:
     text = value.removeprefix("hf://").removeprefix("huggingface://")
-    if (text != value or _names_model(key, text)) and HUB_ID.fullmatch(text):
+    if (text != value or names_model(key, text)) and HUB_ID.fullmatch(text):
         yield text
     yield from (match[1] for match in _FLAG_AND_ID.finditer(value))

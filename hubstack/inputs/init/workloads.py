@@ -42,7 +42,7 @@ NOT_SERVED: Mapping[str, str] = {
     "CronJob": "it runs to completion, and hubstack runs servers only",
     "DaemonSet": "it runs one pod on every node; set `replicas` by hand to approximate that",
     **dict.fromkeys(
-        ("Job", "JobSet", "MPIJob", "PyTorchJob", "RayJob", "TrainJob", "Workflow"),
+        ("Job", "MPIJob", "PyTorchJob", "RayJob", "TrainJob", "Workflow"),
         "it runs to completion, and hubstack runs servers only",
     ),
 }

@@ -102,6 +102,26 @@ def test_a_rollout_says_the_replicas_of_the_deployment_that_it_takes_over(made: 
     assert bounds(made, deployment("--model", QWEN), rollout) == (2, 2)
 
 
+def test_a_stopped_server_is_said_to_be_started_by_requests(tmp_path: Path) -> None:
+    held = yaml.safe_load(deployment("--model", QWEN))
+    held["spec"]["replicas"] = 0
+    scaler = {"scaleTargetRef": {"name": "one"}, "minReplicaCount": 0, "maxReplicaCount": 1}
+    stopped, scaled = yaml.safe_dump(held), made_of("ScaledObject", "keda.sh/v1alpha1", **scaler)
+    assert "it is stopped" in " ".join(found(tmp_path, stopped).entries[0].notes)
+    assert "it is stopped" not in " ".join(found(tmp_path, stopped, scaled).entries[0].notes)
+
+
+def test_servers_of_a_job_set_are_read_with_a_note(tmp_path: Path) -> None:
+    jobs = [
+        {"name": name, "template": {"spec": {"template": template(script, command=["sh", "-c"])}}}
+        for name, script in (("leader", f"ray start --head; vllm serve {QWEN}"), ("workers", "ray start --block"))
+    ]
+    read = found(tmp_path, made_of("JobSet", "jobset.x-k8s.io/v1alpha2", replicatedJobs=jobs))
+    (entry,) = read.entries
+    assert (entry.id, entry.role, read.unknown) == (QWEN, "replicatedJobs.leader", ())
+    assert "a JobSet may end, and hubstack's servers do not" in entry.notes
+
+
 @pytest.mark.parametrize("words", [("min-scale", "max-scale"), ("minScale", "maxScale")])
 def test_both_names_of_the_bounds_of_knative_are_read(made: Make, words: tuple[str, str]) -> None:
     notes = {f"autoscaling.knative.dev/{word}": number for word, number in zip(words, ("1", "4"), strict=True)}

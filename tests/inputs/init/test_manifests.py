@@ -111,6 +111,16 @@ def test_a_cached_folder_of_the_hub_and_a_bucket_by_owner_suggest_an_id(made: Ma
     ]
 
 
+def test_a_variable_that_names_the_model_suggests_an_id_before_its_path(made: Make) -> None:
+    env = [{"name": "MODEL_ID", "value": "meta-llama/Meta-Llama-3-8B"}]
+    text, _, _ = made(
+        deployment("--model=gs://acme/llama3/llama3-8b-hf", env=env)
+        + "---\n"
+        + deployment("--model", "Qwen/Qwen3-4B")
+    )
+    assert [line for line in text.splitlines() if "# - id" in line] == ["  # - id: meta-llama/Meta-Llama-3-8B"]
+
+
 SECRETS = ("hf_AbCdEfGhIjKlMnOpQrStUvWx", "sk-live-1234567890", "hunter2", "4815162342", "wJalrXUtnFEMI")
 
 

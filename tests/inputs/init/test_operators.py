@@ -29,6 +29,7 @@ def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
         "qwen3-8b": ("Qwen/Qwen3-8B", 8192, 2, 2),
         "storm-7b": ("acme/storm-7b", None, 1, 1),
         "ray-32b": ("acme/ray-32b", None, 1, 1),
+        "batch": ("acme/batch", None, 1, 1),
         "shift-7b": ("acme/shift-7b", None, 4, 4),
         "service": ("acme/service-7b", 2048, 2, 2),
     }
@@ -42,10 +43,6 @@ def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
         ("Workspace default/old-names", "`Workspace` names the model `llama-2-7b`, which is not a Hub ID"),
         ("BentoDeployment default/bento", "`BentoDeployment` (serving.yatai.ai) is not supported"),
         ("Application default/chart", "`Application` (argoproj.io) is not supported"),
-        (
-            "JobSet default/batch (replicatedJobs.workers)",
-            "vLLM in a JobSet: it runs to completion, and hubstack runs servers only",
-        ),
     ]
     notes = {entry.id: entry.notes for entry in found.entries}
     assert notes["Qwen/Qwen2.5-7B-Instruct"] == ("not carried over: quantization",)

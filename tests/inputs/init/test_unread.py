@@ -59,6 +59,22 @@ def test_what_may_serve_a_model_is_named_with_the_id_in_it(
 
 
 @pytest.mark.parametrize(
+    ("version", "kind", "spec"),
+    [
+        ("ray.io/v1", "RayJob", "{entrypoint: python infer.py --model acme/a}"),
+        (
+            "kubeflow.org/v1",
+            "PyTorchJob",
+            "{a: {template: {spec: {containers: [{image: x, args: [--model, acme/a]}]}}}}",
+        ),
+    ],
+)
+def test_the_model_of_a_job_of_another_kind_is_named(tmp_path: Path, version: str, kind: str, spec: str) -> None:
+    (unknown,) = found(tmp_path, version, kind, spec).unknown
+    assert (unknown.why, unknown.guess) == ("it runs to completion, and hubstack runs servers only", "acme/a")
+
+
+@pytest.mark.parametrize(
     ("version", "kind", "spec", "label"),
     [
         (ARGO, "Application", "{source: {chart: prometheus}}", "Application default/one"),
