@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hubstack.catalog.engines import Engine, EngineImage, ImageFacts, ModelTypeSupport
+from hubstack.catalog.engines import Engine, EngineImage, FamilyParsers, ImageFacts, ModelTypeSupport
 from hubstack.catalog.platforms import GpuDriver
 from hubstack.catalog.releases import Release, Releases
 from hubstack.catalog.row import Row
@@ -38,7 +38,7 @@ def _reader(row: Row, version: str, releases: Releases, driver: GpuDriver) -> Ca
 
 
 def _engine(row: Row, releases: Releases, driver: GpuDriver) -> Engine:
-    run_as, families = row.maybe_row("run_as"), row.maybe_row("family_parsers")
+    run_as = row.maybe_row("run_as")
     version, kind = _version(row), row.word("kind", AcceleratorKind)
     release = releases.read(row.text("id"), version) if row.flag("release") and version else None
     quantization = release.quantization if release else _quantization(row)
@@ -57,17 +57,22 @@ def _engine(row: Row, releases: Releases, driver: GpuDriver) -> Engine:
         architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
         model_types=dict(_model_types(row)),
         quantization=_without(quantization, row.texts("quantization_unavailable")),
-        family_parsers=dict(_family_parsers(families, release)) if families else {},
+        family_parsers=tuple(_family_parsers(row, release)),
+        parser_packages=row.texts_by_key("parser_packages"),
     )
 
 
-def _family_parsers(families: Row, release: Release | None) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the parsers of each model family that the version has."""
+def _family_parsers(row: Row, release: Release | None) -> Iterator[FamilyParsers]:
+    """Yield the parsers of each model family that the version has and can load."""
+    lacking = row.texts_by_key("parser_packages")
     known = {"tool_call": release.tool_call_parsers, "reasoning": release.reasoning_parsers} if release else {}
-    for name in families.names():
-        parsers = families.texts_by_key(name).items()
-        if has := {use: parser for use, parser in parsers if use not in known or parser in known[use]}:
-            yield name, has
+    for family in row.rows("family_parsers"):
+        said = {use: family.maybe_text(use) for use in ("tool_call", "reasoning")}
+        parsers = {use: name for use, name in said.items() if name and name not in lacking}
+        yield family.fill(
+            FamilyParsers,
+            parsers={use: name for use, name in parsers.items() if use not in known or name in known[use]},
+        )
 
 
 def _version(row: Row) -> str | None:

@@ -7,6 +7,7 @@ flags (`hubstack.planner.engines`).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from hubstack.catalog.releases import Release
 from hubstack.kinds import AcceleratorKind
@@ -52,6 +53,22 @@ class ModelTypeSupport:
     """Whether the Hub has it only as repository code, which the engine reimplements."""
     dtype: str | None
     """The only number format it runs in, if there is just one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyParsers:
+    """The parsers of one model family."""
+
+    model_types: frozenset[str]
+    names: tuple[str, ...]
+    """Patterns of repository names, in lower case, for families that share a model type; empty for all."""
+    parsers: Mapping[str, str]
+    """`tool_call`, `reasoning`: those that the version has and can load."""
+
+    def match(self, model_type: str, name: str) -> bool:
+        """Return whether a model is of this family, given its repository's name without the owner."""
+        named = not self.names or any(fnmatchcase(name.lower(), pattern) for pattern in self.names)
+        return model_type in self.model_types and named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +138,10 @@ class Engine:
     """Empty for engines that select by architecture."""
     quantization: Mapping[str, float | None]
     """quant_method of the checkpoint to the minimum compute capability; None for TPUs."""
-    family_parsers: Mapping[str, Mapping[str, str]]
-    """Model type to the parsers of its family: `tool_call`, `reasoning`."""
+    family_parsers: tuple[FamilyParsers, ...]
+    """The parsers of model families; the first one that matches counts."""
+    parser_packages: Mapping[str, str]
+    """Parser to the Python package that it imports and the image lacks."""
     quantization_below: Mapping[str, float]
     """Quantization scheme to the compute capability from which it has no kernel."""
     sparse_attention_from: float | None
@@ -132,6 +151,10 @@ class Engine:
     notes: tuple[str, ...]
     unverified: frozenset[str]
     sources: tuple[str, ...]
+
+    def parsers_of(self, model_type: str, name: str) -> Mapping[str, str]:
+        """Return the parsers of a model's family, given its repository's name without the owner."""
+        return next((row.parsers for row in self.family_parsers if row.match(model_type, name)), {})
 
     def image_for(self, accelerator_id: str) -> str | None:
         """Return the image for an accelerator, or None."""

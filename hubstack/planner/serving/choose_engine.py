@@ -222,7 +222,11 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
     parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
     for name, known in parsers.items():
         said: str | None = getattr(request.settings, name)
-        if said and known and said not in known:
+        if said in engine.parser_packages:
+            package = engine.parser_packages[said]
+            why = f"sets `{name}: {said}`, which needs the package {package}; the image of {engine.id} lacks it"
+            checks.refusals.append(Refusal(why=why, hint=f"remove `{name}:`", field=name))
+        elif said and known and said not in known:
             near = nearest(said, known)
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
             what = f"{name.replace('_', ' ')} `{said}`"
@@ -247,7 +251,7 @@ def _suggest_parsers(
     request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine
 ) -> Iterator[Reason]:
     """Suggest the parsers of a chat model's family that the request does not set."""
-    known = engine.family_parsers.get(geometry.model_type, {})
+    known = engine.parsers_of(geometry.model_type, facts.id.rpartition("/")[2])
     asked = {"tool_call": request.settings.tool_call_parser, "reasoning": request.settings.reasoning_parser}
     left = [f"`{kind}_parser: {name}`" for kind, name in known.items() if not asked[kind]]
     if left and facts.pipeline_tag in GENERATE:

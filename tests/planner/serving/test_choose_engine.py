@@ -425,9 +425,50 @@ def test_the_parsers_of_a_family_are_named_and_stay_off() -> None:
 
 def test_every_suggested_parser_is_one_of_the_release() -> None:
     vllm = catalog().engines["vllm"]
-    for parsers in vllm.family_parsers.values():
-        assert parsers.get("tool_call") in {None, *vllm.tool_call_parsers}
-        assert parsers.get("reasoning") in {None, *vllm.reasoning_parsers}
+    for family in vllm.family_parsers:
+        assert family.parsers.get("tool_call") in {None, *vllm.tool_call_parsers}
+        assert family.parsers.get("reasoning") in {None, *vllm.reasoning_parsers}
+
+
+@pytest.mark.parametrize(
+    ("name", "model_type", "parsers"),
+    [
+        ("Llama-3.1-8B-Instruct", "llama", {"tool_call": "llama3_json"}),
+        ("Llama-3.3-70B-Instruct-FP8-dynamic", "llama", {"tool_call": "llama3_json"}),
+        ("DeepSeek-R1-Distill-Llama-8B", "llama", {"reasoning": "deepseek_r1"}),
+        ("Yi-1.5-34B-Chat", "llama", {}),
+        ("DeepSeek-V3.1-Terminus", "deepseek_v3", {"tool_call": "deepseek_v31", "reasoning": "deepseek_v3"}),
+        ("DeepSeek-R1-0528", "deepseek_v3", {"tool_call": "deepseek_v3", "reasoning": "deepseek_r1"}),
+        ("Moonlight-16B-A3B-Instruct", "deepseek_v3", {}),
+        ("GLM-4.6", "glm4_moe", {"tool_call": "glm45", "reasoning": "glm45"}),
+        ("GLM-4.7-FP8", "glm4_moe", {"tool_call": "glm47", "reasoning": "glm47"}),
+        ("Qwen3-Coder-30B-A3B-Instruct", "qwen3_moe", {"tool_call": "qwen3_coder"}),
+        ("Qwen3-30B-A3B-Instruct-2507", "qwen3_moe", {"tool_call": "hermes"}),
+        ("Qwen3-VL-8B-Thinking", "qwen3_vl", {"tool_call": "hermes", "reasoning": "qwen3"}),
+        ("Mistral-Small-3.2-24B-Instruct-2506", "mistral3", {"tool_call": "mistral"}),
+        ("Mistral-7B-Instruct-v0.1", "mistral", {}),
+        (
+            "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+            "nemotron_h",
+            {"tool_call": "qwen3_coder", "reasoning": "nemotron_v3"},
+        ),
+        ("Nemotron-H-8B-Base-8K", "nemotron_h", {}),
+        ("MiniMax-M3", "minimax_m3_vl", {"tool_call": "minimax_m3", "reasoning": "minimax_m3"}),
+        ("LongCat-Flash-Chat", "longcat_flash", {"tool_call": "longcat"}),
+        ("Kimi-K2-Instruct-0905", "kimi_k2", {"tool_call": "kimi_k2"}),
+        ("Phi-4-mini-instruct", "phi3", {"tool_call": "phi4_mini_json"}),
+    ],
+)
+def test_a_family_that_shares_its_model_type_is_told_by_its_name(
+    name: str, model_type: str, parsers: dict[str, str]
+) -> None:
+    assert catalog().engines["vllm"].parsers_of(model_type, name) == parsers
+
+
+def test_a_parser_whose_package_the_image_lacks_is_neither_suggested_nor_accepted() -> None:
+    command = of("Cohere2ForCausalLM", "cohere2", "text-generation", repo_id="acme/command-a-reasoning-08-2025")
+    assert not [reason for reason in accepted(command).reasons if reason.topic == "parsers"]
+    assert "needs the package cohere_melody" in refused(command, tool_call_parser="cohere_command3").why
 
 
 def test_a_model_without_a_task_is_said_to_have_none() -> None:
