@@ -7,6 +7,7 @@ Owns look-ups. Does not own reading (`hubstack.catalog.loader`) or checking (`hu
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hubstack.catalog.accelerator_words import accelerators_like
 from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.expert_kernels import ExpertKernel
@@ -25,7 +26,7 @@ from hubstack.catalog.prices import (
     StoragePrice,
 )
 from hubstack.catalog.sources import Source
-from hubstack.kinds import EngineKind
+from hubstack.kinds import AcceleratorKind, EngineKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +89,17 @@ class Catalog:
         found = (row for row in self.expert_kernels if row.suits(engine, weights_format, capability))
         return next(found, None)
 
-    def accelerator_words(self) -> list[str]:
-        """Return all names of accelerators, sorted."""
-        return sorted({word for row in self.accelerators.values() for word in row.words})
+    def accelerators_meant(self, word: str, kind: AcceleratorKind | None = None) -> tuple[str, ...]:
+        """Return the IDs that an unknown word may mean: as a name, a GKE label or a machine type."""
+        lowered = word.lower()
+        series = {
+            machine.accelerator
+            for machine in self.machine_types.values()
+            if machine.name.startswith(f"{lowered}-") or lowered in {machine.name, machine.gce_machine_type}
+        }
+        found = series or accelerators_like(lowered, self.accelerators.values())
+        rows = (self.accelerators[each] for each in self.accelerators if each in found)
+        return tuple(row.id for row in rows if kind in {None, row.kind})
 
     def tpu_topologies_of(self, accelerator_id: str) -> tuple[TpuTopology, ...]:
         """Return a TPU's slice topologies, smallest first, single-host before multi-host."""

@@ -23,7 +23,6 @@ _LISTED = 30
 """Maximum words in a list of known values."""
 _QUOTED = 100
 """Maximum length of a quoted word in a message."""
-
 _SHORTEST_PART = 2
 """Minimum length of a word that is looked for as a part of another."""
 _LONGEST = 60
@@ -134,13 +133,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return lowered[close[0]] if close else None
 
 
-def nearest_words(word: str, known: Iterable[str]) -> str | None:
-    """Return `a` or `b`, quoted: the known words that may have been meant; None if none is similar."""
-    lowered = {candidate.lower(): candidate for candidate in known}
-    found = [lowered[part] for part in _with_part(word.lower(), lowered)]
-    if not found and (near := nearest(word, lowered.values())):
-        found = [near]
-    return " or ".join(f"`{each}`" for each in found) or None
+def meant(words: Sequence[str]) -> str:
+    """Return the question whether one of these words was meant."""
+    quoted = [f"`{word}`" for word in words]
+    return f"did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)}?"
 
 
 def _with_part(word: str, known: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ the schemas; the description of a key comes from its docstring there.
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -34,6 +34,8 @@ _MUST_BE = {
     "date_type": "a date such as `2027-01-31`, without quotes",
 }
 
+HintOfUnknown = Callable[[str, Collection[str]], str | None]
+
 
 def schema_problems(
     document: Document,
@@ -42,6 +44,7 @@ def schema_problems(
     hint: str,
     hints: Mapping[str, str] | None = None,
     *,
+    hint_of_unknown: HintOfUnknown | None = None,
     is_generated: bool = False,
 ) -> list[Problem]:
     """Return the problems of a document in reading order, up to a maximum.
@@ -52,6 +55,7 @@ def schema_problems(
         schema: the model, or the type of a TypeAdapter.
         hint: the hint if there is no better one.
         hints: key to hint; these take precedence over the key's docstring.
+        hint_of_unknown: returns the hint for an unknown key, given the known ones; None suggests a similar one.
         is_generated: whether the file is generated, so that `hint` always applies.
     """
     faults = [each for each in error.errors(include_url=False) if each["type"] != "default_factory_not_called"]
@@ -62,7 +66,7 @@ def schema_problems(
         if each["type"] != "too_short" or each["loc"] not in inside  # its invalid items are not counted
     ]
     found.sort(key=lambda each: (each[0].line, each[0].column))
-    words = _Words(document, schema, hint, hints or {})
+    words = _Words(document, schema, hint, hints or {}, hint_of_unknown)
     said = ((mark, *words.of(detail)) for mark, detail in found[:MOST_SHOWN])
     problems = [mark.problem(message, hint if is_generated else better) for mark, message, better in said]
     if len(found) > MOST_SHOWN:
@@ -76,8 +80,16 @@ def _mark_of(document: Document, kind: str, loc: Loc) -> Any:
 
 
 class _Words:
-    def __init__(self, document: Document, schema: Any, hint: str, hints: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        schema: Any,
+        hint: str,
+        hints: Mapping[str, str],
+        hint_of_unknown: HintOfUnknown | None,
+    ) -> None:
         self.document, self.schema, self.hint, self.hints = document, schema, hint, hints
+        self.hint_of_unknown = hint_of_unknown
 
     def of(self, detail: ErrorDetails) -> tuple[str, str]:  # noqa: PLR0911  one a kind of error
         """Return message and hint."""
@@ -110,9 +122,13 @@ class _Words:
         at, word = _type_at(self.schema, loc[:-1]), str(loc[-1])
         known = _keys_of(at)
         within = {inner: key for key in reversed(known) for inner in _keys_of(_item(_inner(at, key)))}
-        there = next((inner for inner in within if inner == word or inner.startswith(f"{word}_")), None)
+        parts = frozenset(word.split("_"))
+        there = next((each for each in within if each == word or {each, within[each]} == parts), None)
+        there = there or next((each for each in within if each.startswith(f"{word}_")), None)
         near = nearest(word, known)
-        if there and there not in known:
+        if self.hint_of_unknown and (other := self.hint_of_unknown(word, known)):
+            hint = other
+        elif there and there not in known:
             hint = f"`{there}` is a key of `{within[there]}`"
         elif near:
             hint = f"did you mean `{near}`?"

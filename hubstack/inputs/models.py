@@ -22,6 +22,7 @@ from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs import deprecated
 from hubstack.inputs.list_files import ListFile, read_list_files
 from hubstack.inputs.models_schema import Replicas, RequestFile, Settings
+from hubstack.inputs.other_words import hint_of_other_word
 from hubstack.inputs.renames import rename_problems
 
 EVERY = "*"
@@ -217,7 +218,10 @@ def _validate(document: Document) -> RequestFile:
     try:
         return RequestFile.model_validate(document.value)
     except ValidationError as error:
-        raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
+        found = schema_problems(
+            document, error, RequestFile, _REFERENCE, _HINTS, hint_of_unknown=hint_of_other_word
+        )
+        raise InputError(found) from None
 
 
 _EXAMPLE = "for example `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"

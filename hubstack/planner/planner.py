@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import LockError, PlanError
-from hubstack.files.problems import Problem, nearest, nearest_words
+from hubstack.files.problems import Problem, meant, nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.measured import Measurement
@@ -413,8 +413,8 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
     asked += [("capacity", step.accelerator) for step in model.settings.capacity if step.accelerator]
     for field, word in asked:
         if catalog.accelerator(word) is None:
-            near = nearest_words(word, catalog.accelerators) or nearest_words(word, catalog.accelerator_words())
-            hint = f"did you mean {near}?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
+            near = catalog.accelerators_meant(word)
+            hint = meant(near) if near else f"known: {', '.join(sorted(catalog.accelerators))}"
             problems.append(model.mark(field).problem(f"`{word}` is not an accelerator in the catalogue", hint))
     zones = [zone for step in model.settings.capacity for zone in step.zones]
     known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})

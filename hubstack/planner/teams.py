@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubstack.catalog import Catalog
-from hubstack.files.problems import Problem, listed, nearest
+from hubstack.files.problems import Problem, listed, meant, nearest
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.teams import SETTING, TeamSettings
@@ -33,8 +33,8 @@ def request_problems(request: Request, target: StackSettings, catalog: Catalog) 
     for key, team in teams.items():
         for word in team.quota:
             if word not in catalog.accelerators:
-                near = nearest(word, catalog.accelerators)
-                hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
+                near = catalog.accelerators_meant(word)
+                hint = meant(near) if near else f"known: {', '.join(sorted(catalog.accelerators))}"
                 message = f"`{SETTING}.{key}.quota` has `{word}`, which is not an accelerator in the catalogue"
                 yield target.problem(f"{SETTING}.{key}.quota.{word}", message, hint)
 

@@ -10,8 +10,7 @@ import hubstack.catalog
 from hubstack.catalog import load_catalog, read_catalog
 from hubstack.catalog.engine_arguments import FILE as RULES
 from hubstack.catalog.loader import FILES
-from hubstack.files.problems import nearest
-from hubstack.kinds import CapacityKind
+from hubstack.kinds import AcceleratorKind, CapacityKind
 
 DATA = Path(hubstack.catalog.__file__).parent
 GIB = 2**30
@@ -83,18 +82,57 @@ def test_an_accelerator_answers_to_its_id_its_gke_label_and_its_tpu_word(catalog
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
-        ("h100-80g", "h100-80gb"),
-        ("tpu-v6", "tpu-v6e"),
-        ("nvidia-l40", "nvidia-l4"),
         ("h200", "h200-141gb"),
-        ("H100", "h100-80gb"),
+        ("H100", "h100-80gb h100-mega-80gb"),
+        ("h100-80g", "h100-80gb h100-mega-80gb"),
+        ("NVIDIA H200", "h200-141gb"),
+        ("nvidia-a100", "a100-40gb a100-80gb"),
+        ("nvidia-t4", "t4"),
+        ("tesla-t4", "t4"),
+        ("l-4", "l4"),
         ("rtx pro", "rtx-pro-6000"),
-        ("tesla-t4", "nvidia-tesla-t4"),
+        ("rtx6000", "rtx-pro-6000"),
+        ("rtxpro-6000", "rtx-pro-6000"),
+        ("tpu-v6", "v6e"),
+        ("v5", "v5e v5p"),
+        ("v5litepod-8", "v5e"),
+        ("v6e-8", "v6e"),
+        ("8xh200", "h200-141gb"),
+        ("h200x8", "h200-141gb"),
+        ("tpu", "v5e v5p v6e tpu7x"),
+        ("trillium", "v6e"),
+        ("Ironwood", "tpu7x"),
     ],
 )
-def test_an_unknown_accelerator_is_none_and_has_a_nearest_word(catalog, word, meant):
+def test_an_unknown_word_means_the_accelerators_whose_names_it_is_a_part_of(catalog, word, meant):
     assert catalog.accelerator(word) is None
-    assert nearest(word, catalog.accelerator_words()) == meant
+    assert " ".join(catalog.accelerators_meant(word)) == meant
+
+
+@pytest.mark.parametrize(
+    "word", ["l40s", "L40", "nvidia-l40s", "a10", "a10g", "h20", "h800", "p100", "mi300x", "cpu", "v7"]
+)
+def test_a_product_that_google_does_not_sell_means_no_accelerator_that_is_spelled_alike(catalog, word):
+    assert catalog.accelerators_meant(word) == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("g2", "l4"),
+        ("g4", "rtx-pro-6000"),
+        ("g2-standard-8", "l4"),
+        ("a3-ultragpu-8g", "h200-141gb"),
+        ("a3", "h100-80gb h100-mega-80gb h200-141gb"),
+        ("ct6e-standard-4t", "v6e"),
+    ],
+)
+def test_a_machine_type_or_its_series_means_its_accelerators(catalog, word, meant):
+    assert " ".join(catalog.accelerators_meant(word)) == meant
+
+
+def test_only_accelerators_of_the_kind_that_is_asked_for_are_meant(catalog):
+    assert catalog.accelerators_meant("v6", AcceleratorKind.GPU) == ()
 
 
 @pytest.mark.parametrize(

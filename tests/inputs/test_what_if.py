@@ -90,4 +90,10 @@ def test_any_is_every_region_and_those_without_a_place_come_last() -> None:
 
 def test_an_unknown_region_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean `europe-west4`"):
-        regions("europe-west44")
+        regions("eurpe-west4")
+
+
+@pytest.mark.parametrize("word", ["europe-west12", "europe-west99"])
+def test_another_number_is_another_region_and_no_typo(word: str) -> None:
+    with pytest.raises(InputError, match=r"hint: regions with accelerators: europe-west1, (europe-west\d+(, )?)+$"):
+        regions(word)

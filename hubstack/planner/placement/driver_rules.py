@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, nearest
+from hubstack.files.problems import Problem, meant
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import EVERY_OTHER, AcceleratorKind, GpuDriver
 from hubstack.plan import ModelPlan, PoolPlan
@@ -21,8 +21,8 @@ def check_drivers(catalog: Catalog, target: StackSettings) -> None:
     problems: list[Problem] = []
     for word in target.gpu_drivers:
         if word not in {*gpus, EVERY_OTHER}:
-            near = nearest(word, gpus)
-            hint = f"did you mean `{near}`?" if near else f"GPUs: {', '.join(gpus)}, or `{EVERY_OTHER}` for all"
+            near = catalog.accelerators_meant(word, AcceleratorKind.GPU)
+            hint = meant(near) if near else f"GPUs: {', '.join(gpus)}, or `{EVERY_OTHER}` for all"
             message = f"`hubstack:gpuDrivers` names `{word}`, which is not a GPU in the catalogue"
             problems.append(target.problem(f"hubstack:gpuDrivers.{word}", message, hint))
     if problems:

@@ -5,17 +5,18 @@ Owns which regions are compared and what is reported for each. Does not change w
 `gcp:region` sets (docs/adr/0006-regions-compare.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import InputError, PlanError
-from hubstack.files.problems import Problem, nearest
+from hubstack.files.problems import Problem
 from hubstack.hub.lock import Lock
 from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import Request
 from hubstack.inputs.settings import StackSettings
 from hubstack.plan import Plan
+from hubstack.planner.placement.region_rules import region_hint
 from hubstack.planner.planner import plan_stack
 
 ANY = "any"
@@ -72,9 +73,6 @@ def _rank(each: RegionPlan) -> tuple[bool, bool, float, str]:
     return (cost is None, bool(cost and cost.unpriced), cost.usd_per_month_max if cost else 0.0, each.region)
 
 
-def _unknown(word: str, known: Iterable[str]) -> Problem:
-    near = nearest(word, known)
-    hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
-    return Problem(
-        path="regions", message=f"`{word}` is not a region with accelerators in the catalogue", hint=hint
-    )
+def _unknown(word: str, known: Collection[str]) -> Problem:
+    message = f"`{word}` is not a region with accelerators in the catalogue"
+    return Problem(path="regions", message=message, hint=region_hint(word, known))

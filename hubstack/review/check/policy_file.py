@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hubstack.catalog import load_catalog
 from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, listed, nearest
+from hubstack.files.problems import Problem, listed, meant, nearest
 from hubstack.files.schema_errors import schema_problems
 from hubstack.review.check.policy_schema import Limits, PolicyFile, Waiver
 from hubstack.review.check.rules import catalogue, defaults
@@ -126,8 +126,9 @@ def _unknown_accelerators(document: Document, loc: Loc, part: Limits) -> Iterato
     for word in part.max_accelerators or {}:
         if word not in known:
             row = catalog.accelerator(word)
-            near = row.gke_label if row else nearest(word, known)
-            hint = f"did you mean `{near}`?" if near else f"known: {listed(known)}"
+            ids = (row.id,) if row else catalog.accelerators_meant(word)
+            near = [catalog.accelerators[each].gke_label for each in ids]
+            hint = meant(near) if near else f"known: {listed(known)}"
             mark = document.key_mark((*loc, "max_accelerators", word))
             yield mark.problem(f"`{word}` is not GKE's name of an accelerator in the catalogue", hint)
 
