@@ -30,8 +30,9 @@ _OWN_GROUPS = (
     *("autoscaling.aibrix.ai", "cert-manager.io", "cloud.google.com", "coordination.k8s.io", "discovery.k8s.io"),
     *("events.k8s.io", "external-secrets.io", "gateway.envoyproxy.io", "istio.io", "keda.sh", "kueue.x-k8s.io"),
     *("llmd.ai", "monitoring.coreos.com", "monitoring.googleapis.com", "networking.gke.io", "networking.k8s.io"),
-    *("networking.x-k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io", "resource.k8s.io"),
-    *("scheduling.k8s.io", "secrets-store.csi.x-k8s.io", "storage.k8s.io"),
+    *("networking.serving.volcano.sh", "networking.x-k8s.io", "node.k8s.io", "policy"),
+    *("rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "secrets-store.csi.x-k8s.io"),
+    *("storage.k8s.io",),
 )
 """Groups whose objects serve no model, by their end."""
 _SERVING_GROUPS = frozenset(
@@ -79,26 +80,24 @@ def unread(part: Part) -> list[Unknown]:
     kind, group = part.at("kind").text, group_of(part)
     if is_kustomization(part):
         hint = "pass the output of `kubectl kustomize FOLDER` instead of its files"
-        return [Unknown(origin=origin_of(part), why="kustomizations are not applied here", hint=hint)]
+        why = "kustomizations are not applied here"
+        return _for_each_id(part, why, hint) or [Unknown(origin=origin_of(part), why=why, hint=hint)]
     if kind in NOT_SERVED and "." in group:
-        ids = dict(_hub_ids(part))
-        hint = "list its model by hand if you want to serve it"
-        return [
-            Unknown(origin=origin_of(part, at), why=NOT_SERVED[kind], hint=hint, guess=text)
-            for text, at in ids.items()
-        ]
+        return _for_each_id(part, NOT_SERVED[kind], "list its model by hand if you want to serve it")
     if _serves_nothing(part) or (group not in _SERVING_GROUPS and not may_serve(part)):
         return []
     why = f"`{kind}` ({group}) is not supported" if kind else "it names a model and is no Kubernetes object"
     hint = "if it serves a Hub model, list it by hand, or pass the Deployment that its operator creates"
     if _is_chart(part) or not kind:
         hint = "if they are values of a chart, pass the output of `helm template`; otherwise list its model by hand"
+    return _for_each_id(part, why, hint) or [Unknown(origin=origin_of(part), why=why, hint=hint)]
+
+
+def _for_each_id(part: Part, why: str, hint: str) -> list[Unknown]:
     ids: dict[str, Part] = {}
     for text, at in _hub_ids(part):
         ids.setdefault(text, at)
-    return [Unknown(origin=origin_of(part, at), why=why, hint=hint, guess=text) for text, at in ids.items()] or [
-        Unknown(origin=origin_of(part), why=why, hint=hint)
-    ]
+    return [Unknown(origin=origin_of(part, at), why=why, hint=hint, guess=text) for text, at in ids.items()]
 
 
 def passed_over(part: Part) -> str:
@@ -166,8 +165,8 @@ def _may_serve(value: Any, *, is_chart: bool, key: str = "", depth: int = 0) -> 
 
 
 def _joined(parent: str, name: str) -> str:
-    """Return a key; below `model`, with it: `id` is `model_id`."""
-    return f"model_{name}" if parent.lower() == "model" else name
+    """Return a key; below `model`, or llm-d's `modelArtifacts`, with it: `id` is `model_id`."""
+    return f"model_{name}" if parent.lower() in {"model", "modelartifacts"} else name
 
 
 def _is_engine(image: str) -> bool:
@@ -213,4 +212,7 @@ def _hub_ids_of_text(value: str, key: str) -> Iterator[str]:
     text = value.removeprefix("hf://").removeprefix("huggingface://")
     if (text != value or names_model(key, text)) and HUB_ID.fullmatch(text):
         yield text
+    name, given, rest = value.partition("=")  # as a generator of ConfigMaps writes it
+    if given and names_model(name, rest) and HUB_ID.fullmatch(rest):
+        yield rest
     yield from (match[1] for match in _FLAG_AND_ID.finditer(value))

@@ -102,6 +102,18 @@ def test_objects_that_serve_no_model_are_not_named(tmp_path: Path, version: str,
     assert (read.unknown, read.skipped) == ((), ())
 
 
+def test_the_model_that_a_kustomization_sets_is_named(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("configMapGenerator: [{name: a, literals: [MODEL_ID=acme/a]}]\n")
+    assert [each.guess for each in read_manifests([str(tmp_path)]).unknown] == ["acme/a"]
+
+
+def test_the_name_of_a_model_that_a_chart_downloads_is_named(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(
+        'modelArtifacts: {name: acme/a, uri: "hf://{{ .Values.modelArtifacts.name }}"}\n'
+    )
+    assert [each.guess for each in read_manifests([str(tmp_path)]).unknown] == ["acme/a"]
+
+
 def test_each_model_of_a_values_file_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_text("modelSpec:\n- {name: a, modelURL: acme/a}\n- {name: b, modelURL: acme/b}\n")
