@@ -51,13 +51,13 @@ def read_manifests(names: Sequence[str]) -> Found:
     Raises:
         InputError: files cannot be read; lists every problem.
     """
-    objects, templates = read_objects(names, may_serve)
-    overlays = read_overlays(objects)
-    objects = [part for part in objects if part.mark.path not in overlays.patches | overlays.harmless]
+    read = read_objects(names, may_serve)
+    overlays = read_overlays(read.objects)
+    objects = [part for part in read.objects if part.mark.path not in overlays.patches | overlays.harmless]
     objects, incomplete = composed(objects)
     maps, catalog = config_maps(objects), load_catalog()
     entries: list[Entry] = []
-    unknown: list[Unknown] = []
+    unknown = [_unknown_file(each) for each in read.broken]
     others: list[str] = []
     passed: dict[str, None] = {}
     classes = compute_classes(objects, catalog)
@@ -86,12 +86,19 @@ def read_manifests(names: Sequence[str]) -> Found:
     skipped = [f"no model server found in {_first(others)}"] if others else []
     if passed:
         skipped.append(f"not read, and no model found in it: {_first([*passed])}")
-    if templates:
-        skipped.append(f"templates of charts are not read, pass the output of `helm template`: {_first(templates)}")
+    if read.templates:
+        hint = "pass the output of `helm template`"
+        skipped.append(f"templates of charts are not read, {hint}: {_first(read.templates)}")
     shown = ", ".join("standard input" if name == STDIN else name for name in names)
     return Found(
         source=shown, entries=tuple(without_prefill(entries)), unknown=tuple(unknown), skipped=tuple(skipped)
     )
+
+
+def _unknown_file(problem: Problem) -> Unknown:
+    place = f"{problem.path}:{problem.line}" if problem.line else problem.path
+    hint = problem.hint or "if it serves a Hub model, mend it, or list its model by hand"
+    return Unknown(origin=place, why=f"the file is not read: {problem.message}", hint=hint)
 
 
 def _without_engine(found: Sequence[Entry | Unknown]) -> list[Entry | Unknown]:

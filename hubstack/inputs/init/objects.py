@@ -69,19 +69,32 @@ class Part:
         return self.document.mark(self.loc)
 
 
-def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> tuple[list[Part], list[str]]:
-    """Return every Kubernetes object in files, folders and `-` (standard input), and the templates in the folders.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What files and folders contain."""
+
+    objects: list[Part]
+    """Every Kubernetes object, and other YAML that is kept."""
+    templates: list[str]
+    """Files of folders that are templates of charts, each with the line that says so."""
+    broken: list[Problem]
+    """Why other files of folders are not read."""
+
+
+def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> Read:
+    """Return every Kubernetes object in files, folders and `-` (standard input).
 
     Args:
         names: the files and folders.
         keep: whether other YAML, such as the values of a chart, is returned too.
 
     Raises:
-        InputError: a file cannot be read, is not YAML, or was named but contains no object; lists every problem.
+        InputError: a named file cannot be read, is not YAML or contains no object; lists every problem.
     """
     problems: list[Problem] = []
     found: list[Part] = []
     templates: list[str] = []
+    broken: list[Problem] = []
     for name in names:
         try:
             paths = _paths(name)
@@ -93,16 +106,18 @@ def read_objects(names: Sequence[str], keep: Callable[[Part], bool]) -> tuple[li
             try:
                 found += _objects(path, keep)
             except InputError as error:
-                if path != name and all(_is_template(each) for each in error.problems):
+                if path == name:
+                    problems += [_told(each) for each in error.problems]
+                elif all(_is_template(each) for each in error.problems):
                     templates.append(f"{path}:{error.problems[0].line}")
                 else:
-                    problems += [_told(each) for each in error.problems]
-        if len(found) == before and len(problems) == wrong and not templates:
+                    broken += [_told(each) for each in error.problems]
+        if len(found) == before and len(problems) == wrong and not (templates or broken):
             hint = "pass YAML or JSON as printed by `kubectl get deployments -A -o yaml`"
             problems.append(Problem(path=_shown(name), message="contains no Kubernetes object", hint=hint))
     if problems:
         raise InputError(problems)
-    return found, templates
+    return Read(found, templates, broken)
 
 
 def _shown(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hubstack.files.errors import InputError
 from hubstack.inputs.init import Found, read_manifests
 from tests.inputs.init.conftest import Made, deployment
 
@@ -162,6 +163,21 @@ def test_templates_of_a_chart_in_a_folder_are_named_and_the_rest_is_read(tmp_pat
     read = read_manifests([str(tmp_path)])
     assert [entry.id for entry in read.entries] == [QWEN]
     assert read.skipped[0].endswith(f"pass the output of `helm template`: {tmp_path}/templates/server.yaml:2")
+
+
+def test_a_broken_file_in_a_folder_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "chat.yaml").write_text(deployment("--model", QWEN))
+    (tmp_path / "mkdocs.yaml").write_text("a: 1\nb: !!python/name:x.y\n")
+    read = read_manifests([str(tmp_path)])
+    assert [entry.id for entry in read.entries] == [QWEN]
+    (unknown,) = read.unknown
+    assert (unknown.origin, unknown.why[:21]) == (f"{tmp_path}/mkdocs.yaml:2", "the file is not read:")
+
+
+def test_a_broken_file_that_is_named_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chat.yaml").write_text("a: !!python/name:x.y\n")
+    with pytest.raises(InputError):
+        read_manifests([str(tmp_path / "chat.yaml")])
 
 
 class TestOverlays:
