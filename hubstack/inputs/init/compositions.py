@@ -95,6 +95,9 @@ def _with_runtime(part: Part, objects: Sequence[Part]) -> tuple[Part, list[str]]
     stored = predictor.at("model", "storage")
     if stored.is_mapping and not model.get("storageUri"):
         model["storageUri"] = f"{stored.at('key').text or 'storage'}:/{stored.at('path').text.lstrip('/')}"
+    uris = [each.at("uri").text for each in predictor.at("storageUris").items()]
+    if len(uris) == 1 and not model.get("storageUri"):
+        model["storageUri"] = uris[0]
     name = predictor.at("model", "runtime").text
     runtime = (
         _named(objects, _RUNTIMES, name, namespace_of(part))

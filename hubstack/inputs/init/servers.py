@@ -24,9 +24,11 @@ from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
 """Folder names that are never the owner of a model."""
-_KSERVE_PARTS = (
+_LOST_PARTS = (
     *(("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism")),
     *(("spec", "predictor", "workerSpec"), ("spec", "transformer"), ("spec", "explainer")),
+    *(("spec", "predictor", key) for key in ("canaryTrafficPercent", "containerConcurrency", "scaleTarget")),
+    *(("spec", "template", "spec", "containerConcurrency"), ("spec", "traffic")),
 )
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
@@ -285,7 +287,7 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str]) -> I
     decided, lost = redundant_and_lost_flags(rest)
     if decided := [*decided, *_devices(server.container)]:
         yield f"set by hubstack: {', '.join(decided)}"
-    lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]
+    lost += [".".join(path) for path in _LOST_PARTS if server.workload.root.at(*path).value]
     if lost:
         yield f"not carried over: {', '.join(lost)}"
     if server.unread:

@@ -5,8 +5,10 @@ Owns the supported kinds and where each has its pod spec. Does not own what a co
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from hubstack import names
 from hubstack.files.whole_numbers import whole_number
 from hubstack.inputs.init.objects import Part
 
@@ -47,6 +49,8 @@ NOT_SERVED: Mapping[str, str] = {
     ),
 }
 """Kinds that have no counterpart in hubstack."""
+_DEFAULT_CLASS = "cloud.google.com/default-compute-class"
+"""GKE's label of a namespace whose pods have a compute class."""
 _MAX_DEPTH = 24
 _IN_ALL = frozenset({"spec", "template", "extraPodSpec", "podTemplate"})
 """Parts of the path of a pod spec that say nothing."""
@@ -145,6 +149,11 @@ def _files_of(source: Part, namespace: str, maps: ConfigMaps) -> dict[str, str]:
 def workloads(objects: Sequence[Part]) -> list[Workload]:
     """Return the workloads in order, without those owned by another object in the files."""
     scalers = {key: found for each in objects for key, found in _scaler(each)}
+    classes = {
+        each.at("metadata", "name").text: each.at("metadata", "labels", _DEFAULT_CLASS).text
+        for each in objects
+        if each.at("kind").text == "Namespace"
+    }
     owned = {(namespace_of(o), o.at("kind").text, o.at("metadata", "name").text) for o in objects}
     found: list[Workload] = []
     for each in objects:
@@ -166,10 +175,20 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
             held = [pod for part in parts for pod in _nested_pods(part, _ONE, tuple(map(str, part.loc[-1:])))]
             pods = [(role, pod, scaler or count) for role, pod, count in held]
         found += [
-            Workload(kind=kind, namespace=space, name=name, root=each, pod=pod, replicas=replicas, role=role)
+            Workload(kind=kind, namespace=space, name=name, root=each, pod=of_class, replicas=replicas, role=role)
             for role, pod, replicas in pods
+            for of_class in [_with_class(pod, classes.get(space, ""))]
         ]
     return found
+
+
+def _with_class(pod: Part, default: str) -> Part:
+    """Return a pod spec that selects the compute class of its namespace, unless it selects one itself."""
+    selector = pod.at("nodeSelector")
+    if not default or not pod.is_mapping or selector.at(names.CLASS_LABEL).text:
+        return pod
+    held: dict[str, Any] = selector.value if selector.is_mapping else {}
+    return replace(pod, value={**pod.value, "nodeSelector": {**held, names.CLASS_LABEL: default}})
 
 
 def _nested_pods(part: Part, replicas: Replicas, role: tuple[str, ...]) -> Iterator[tuple[str, Part, Replicas]]:

@@ -100,6 +100,12 @@ def test_a_model_of_a_data_connection_is_named_by_its_path(tmp_path: Path) -> No
     assert "serves the path `aws:/models/granite`" in unknown.why
 
 
+def test_the_only_one_of_several_storage_uris_is_the_model(made: Make) -> None:
+    uris = '[{uri: "hf://Qwen/Qwen3-8B", mountPath: /mnt/models}]'
+    _, request, _ = made(service(f"{{predictor: {{model: {{modelFormat: {{name: vLLM}}}}, storageUris: {uris}}}}}"))
+    assert [model.id for model in request.models] == ["Qwen/Qwen3-8B"]
+
+
 def test_the_old_form_of_a_predictor_is_read(made: Make) -> None:
     _, request, _ = made(service("{predictor: {huggingface: {args: [--model_id=Qwen/Qwen3-8B]}}}"))
     assert [model.id for model in request.models] == ["Qwen/Qwen3-8B"]
@@ -107,6 +113,9 @@ def test_the_old_form_of_a_predictor_is_read(made: Make) -> None:
 
 def test_parts_of_a_service_without_a_counterpart_are_named(tmp_path: Path) -> None:
     model = '{modelFormat: {name: vLLM}, storageUri: "hf://Qwen/Qwen3-8B"}'
-    predictor = f"{{model: {model}, workerSpec: {{tensorParallelSize: 8}}}}"
+    predictor = f"{{model: {model}, workerSpec: {{tensorParallelSize: 8}}, canaryTrafficPercent: 10}}"
     read = found(tmp_path, service(f"{{predictor: {predictor}, transformer: {{containers: [{{image: a}}]}}}}"))
-    assert "not carried over: spec.predictor.workerSpec, spec.transformer" in read.entries[0].notes
+    assert (
+        "not carried over: spec.predictor.workerSpec, spec.transformer, spec.predictor.canaryTrafficPercent"
+        in read.entries[0].notes
+    )

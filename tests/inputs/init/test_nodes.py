@@ -105,6 +105,18 @@ def test_zones_of_a_class_apply_to_each_of_its_priorities(made: Make) -> None:
     assert "capacity: [{kind: spot, zones: [us-a]}, {kind: on-demand, zones: [us-a]}]" in text
 
 
+def test_pods_of_a_namespace_with_a_class_have_it_unless_they_select_another(made: Make) -> None:
+    label = "cloud.google.com/default-compute-class"
+    space = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{{label}: ours}}}}\n"
+    head = "apiVersion: cloud.google.com/v1\nkind: ComputeClass\nmetadata: {name: ours}\n"
+    priorities = "spec: {priorities: [{machineFamily: g2, spot: true}]}\n"
+    text, _, _ = made(f"{space}---\n{head}{priorities}---{server(CHAT)}")
+    assert "capacity: [spot] # ComputeClass ours" in text
+    other = server(CHAT, more=CLASS.replace("ours", "autopilot"))
+    text, _, _ = made(f"{space}---\n{head}{priorities}---{other}")
+    assert "capacity" not in text
+
+
 def test_priorities_that_the_list_cannot_say_are_named(made: Make) -> None:
     text = of_class(
         made,
