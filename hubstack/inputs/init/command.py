@@ -67,11 +67,10 @@ def read_manifests(names: Sequence[str]) -> Found:
     for part in objects:
         found: list[Entry | Unknown] = read_operator(part, catalog)
         if not any(isinstance(each, Entry) for each in found):
-            served = [
-                each
-                for workload in held.get(id(part), ())
-                for each in read_workload(workload, maps, catalog, classes) or ()
-            ]
+            served: list[Entry | Unknown] = []
+            for workload in held.get(id(part), ()):
+                if not served or workload.role:  # workers serve what their leader serves
+                    served += read_workload(workload, maps, catalog, classes) or ()
             is_job = part.at("kind").text in NOT_SERVED
             found = one_for_all_roles(served) or (
                 _without_engine(found) if id(part) in held and not is_job else found

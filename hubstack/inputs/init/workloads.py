@@ -167,7 +167,7 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
         name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
         scaler = scalers.get((space, kind, name))
         if runs_pods(each):
-            pods = [("", _pod(each, kind), scaler or _replicas(each, kind))]
+            pods = [("", pod, scaler or _replicas(each, kind)) for pod in _pods(each, kind)]
         elif kind in TEMPLATES or "." not in group_of(each):
             continue
         else:
@@ -224,11 +224,12 @@ def namespace_of(part: Part) -> str:
     return part.at("metadata", "namespace").text or "default"
 
 
-def _pod(part: Part, kind: str) -> Part:
+def _pods(part: Part, kind: str) -> list[Part]:
+    """Return the pod spec; of a LeaderWorkerSet that of the leader, then that of the workers."""
     pod = part.at(*POD_OF[kind])
-    if kind == "LeaderWorkerSet" and not pod.is_mapping:
-        return part.at("spec", "leaderWorkerTemplate", "workerTemplate", "spec")
-    return pod
+    if kind != "LeaderWorkerSet":
+        return [pod]
+    return [*([pod] if pod.is_mapping else []), part.at("spec", "leaderWorkerTemplate", "workerTemplate", "spec")]
 
 
 def _replicas(part: Part, kind: str) -> Replicas:

@@ -82,6 +82,13 @@ def test_pods_of_a_kind_that_run_no_known_engine_are_named_so(tmp_path: Path) ->
     assert unknown.why == "its pods run no known engine"
 
 
+@pytest.mark.parametrize("leader", [{"containers": [{"image": "nginx"}]}, template("--model", QWEN)["spec"]])
+def test_workers_of_a_set_are_read_if_their_leader_serves_nothing(tmp_path: Path, leader: dict[str, Any]) -> None:
+    pods = {"size": 2, "leaderTemplate": {"spec": leader}, "workerTemplate": template("--model", QWEN)}
+    read = found(tmp_path, made_of("LeaderWorkerSet", "leaderworkerset.x-k8s.io/v1", leaderWorkerTemplate=pods))
+    assert ([entry.id for entry in read.entries], read.unknown, read.skipped) == ([QWEN], (), ())
+
+
 @pytest.mark.parametrize(
     ("kind", "version", "spec"),
     [
