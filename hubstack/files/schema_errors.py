@@ -122,7 +122,7 @@ class _Words:
         at, word = _type_at(self.schema, loc[:-1]), str(loc[-1])
         known = _keys_of(at)
         within = {inner: key for key in reversed(known) for inner in _keys_of(_item(_inner(at, key)))}
-        parts = frozenset(word.split("_"))
+        parts = set(word.split("_"))
         there = next((each for each in within if each == word or {each, within[each]} == parts), None)
         there = there or next((each for each in within if each.startswith(f"{word}_")), None)
         near = nearest(word, known)

@@ -36,8 +36,6 @@ _WORDS = {
     "version": "write `engine: {kind: vllm, version: VERSION}`",
     "image": "the engine's version decides its image: `engine: {kind: vllm, version: VERSION}`",
 }
-_ENGINES = (EngineKind.VLLM, EngineKind.SGLANG, EngineKind.LLAMA_CPP)
-"""Engines whose flags people write, the most used first."""
 _SHORT = {
     "max_length": "max-model-len",
     "max_len": "max-model-len",
@@ -58,7 +56,7 @@ def hint_of_other_word(key: str, known: Collection[str]) -> str | None:
 
 def _of_flag(flag: str) -> str | None:
     engines = load_catalog().engines
-    for kind in _ENGINES:
+    for kind in EngineKind:
         if flag not in engine_flags(engines[kind]).flags:
             continue
         rule = argument_rules(kind).ruled(flag)

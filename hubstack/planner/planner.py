@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import LockError, PlanError
-from hubstack.files.problems import Problem, meant, nearest
+from hubstack.files.problems import MOST_GUESSED, Problem, meant, nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.measured import Measurement
@@ -269,7 +269,9 @@ def _survey(
         if isinstance(draft, Draft):
             refusal = platform_of(model.settings.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
-                draft = [_refused(model, why_nothing(draft, catalog, target))]
+                is_tried = len(problems) < MOST_GUESSED
+                why = why_nothing(draft, finders, catalog, target, is_tried=is_tried)
+                draft = [_refused(model, why)]
             elif refusal:
                 draft = [_refused(model, refusal)]
         if isinstance(draft, list):

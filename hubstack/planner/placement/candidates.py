@@ -335,7 +335,8 @@ class CandidateFinder:
             on = self._other(offer, asked, demand) if asked.accelerator else offer
             if on is None:
                 region = self._target.region
-                return _Rule(f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}")
+                wanted = f"{offer.count} x {asked.accelerator} in {region} is sold as {asked.kind}"
+                return _Rule(f"step {number}: no machine type with {wanted} and can run the same pod")
             zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
             if not zones:
                 return _Rule(f"step {number}: {on.machine.name} is not available in {', '.join(asked.zones)}")
