@@ -35,6 +35,17 @@ def test_a_build_that_does_not_fit_one_accelerator_is_passed_over() -> None:
     assert suggested("Qwen/Qwen3-32B", {"acme/fp8": 8}, accelerator="l4") == []
 
 
+def test_a_build_in_4_bit_floats_is_larger_than_an_integer_one_by_its_scales() -> None:
+    def gib(name: str) -> float:
+        [said] = suggested(LARGE, {name: 4}, accelerator="l4")
+        return float(said.partition("about ")[2].partition(" GiB")[0])
+
+    # 13.2 billion parameters of its layers, with a scale of 8 bits for 16 or 32 of them; AWQ has 20 bits for 128.
+    assert gib("acme/14b-awq") == pytest.approx(9.3, abs=0.1)
+    assert gib("acme/14b-MXFP4") == pytest.approx(9.4, abs=0.1)
+    assert gib("acme/14b-NVFP4") == gib("acme/14b-FP4") == pytest.approx(9.8, abs=0.1)
+
+
 def test_no_name_is_made_up_and_none_is_given_where_one_accelerator_does() -> None:
     assert suggested(LARGE, {}, accelerator="l4") == []
     assert suggested("Qwen/Qwen3-4B-Instruct-2507", {"acme/small-awq": 4}) == []

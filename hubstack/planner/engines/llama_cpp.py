@@ -11,7 +11,7 @@ from hubstack.planner.engines.tasks import EMBED, GENERATE, RANK
 from hubstack.planner.memory.engine_memory import GIB
 from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, EngineMemory, Workload
 from hubstack.planner.model.geometry import Geometry
-from hubstack.planner.model.weights import WeightsFormat, vision_part
+from hubstack.planner.model.weights import WeightsFormat, projector_part
 from hubstack.planner.placement.offers import host_memory_bytes
 
 
@@ -37,14 +37,14 @@ MAX_CACHE_MIB = 8192
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    """Return the row's flags, plus the prompt cache and the image projector of a vision model.
+    """Return the row's flags, plus the prompt cache and the projector of a model that reads images or sounds.
 
     The prompt cache uses half of the memory that the server leaves, to stay within the container's limit.
     """
     memory = host_memory_bytes(serving.shape.machine, serving.shape.host_share)
     cache_mib = max(0, memory - RESIDENT_BYTES) // 2 // 1024**2
-    vision = vision_part(serving.facts, serving.model_path)
-    projector = ("--mmproj", f"{serving.model_dir}/{vision.path}") if vision else ()
+    part = projector_part(serving.facts, serving.model_path)
+    projector = ("--mmproj", f"{serving.model_dir}/{part.path}") if part else ()
     cache = ("--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)))
     return (*arguments.of_row(serving), *cache, *_text_flags(serving), *projector)
 

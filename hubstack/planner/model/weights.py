@@ -35,7 +35,8 @@ SIDE_FILES = (
 CODE_FILES = ("*.py",)
 """The repository's Python code, staged only with `trust_remote_code: true`."""
 _CONSOLIDATED = "consolidated*"
-_SEES = frozenset({"image-text-to-text", "any-to-any", "video-text-to-text"})
+PROJECTED = frozenset({"image-text-to-text", "any-to-any", "video-text-to-text", "audio-text-to-text"})
+"""Tasks with images or sounds, which llama.cpp reads through a projector in a file of its own."""
 _MISTRAL_ONLY = frozenset({"VoxtralForConditionalGeneration", "VoxtralRealtimeGeneration"})
 OTHER_COPIES = (
     "original/*",
@@ -283,16 +284,16 @@ def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, facts: ModelFa
     first = fitting[0]
     stem = first.split("-00001-of-")[0]
     parts = tuple(file for file in found if file.path == first or file.path.startswith(f"{stem}-0"))
-    vision = vision_part(facts, first)
-    parts = (*parts, vision) if vision else parts
+    projector = projector_part(facts, first)
+    parts = (*parts, projector) if projector else parts
     return ChosenFiles(
         format=WeightsFormat.GGUF, weights=parts, side=(), patterns=tuple(file.path for file in parts)
     )
 
 
-def vision_part(facts: ModelFacts, model_path: str) -> FileFacts | None:
-    """Return the projector that llama.cpp needs for images, if the GGUF model's task accepts images."""
-    if facts.pipeline_tag not in _SEES:
+def projector_part(facts: ModelFacts, model_path: str) -> FileFacts | None:
+    """Return the projector that llama.cpp needs for images and sounds, if the GGUF model's task accepts them."""
+    if facts.pipeline_tag not in PROJECTED:
         return None
     found = [file for file in facts.files if is_projector(file.path) and file.path.endswith(".gguf")]
     # Prefer the model's own, then 16 bits, which every GPU supports.

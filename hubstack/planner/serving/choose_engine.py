@@ -222,7 +222,7 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
     parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
     for name, known in parsers.items():
         said: str | None = getattr(request.settings, name)
-        if said in engine.parser_packages:
+        if said and said in engine.parser_packages:
             package = engine.parser_packages[said]
             why = f"sets `{name}: {said}`, which needs the package {package}; the image of {engine.id} lacks it"
             checks.refusals.append(Refusal(why=why, hint=f"remove `{name}:`", field=name))

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that an engine needs besides the weights, and what happens without them.
 
-Owns the checks for tokenizer, chat template, pooling config and reranking template, if the lock lists files. Does
-not own the choice of files (`hubstack.planner.model.weights`).
+Owns the checks for tokenizer, chat template, projector, pooling config and reranking template, if the lock lists
+files. Does not own the choice of files (`hubstack.planner.model.weights`).
 """
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from hubstack.hub.facts import ModelFacts
+from hubstack.hub.gguf_files import is_projector
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, files_beside_weights, lacks_pooling
 from hubstack.planner.model.geometry import Geometry
-from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, is_mistral_format
+from hubstack.planner.model.weights import PROJECTED, ChosenFiles, WeightsFormat, is_mistral_format
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -59,6 +60,11 @@ def file_warnings(
             "no chat template: /v1/chat/completions rejects requests, /v1/completions works "
             "(set `chat_template:` to a file in the repository)"
         )
+    if spec_of(kind).sees_with and _lacks_projector(facts):
+        yield (
+            "no projector (mmproj*.gguf) in the repository: the server answers text only, and rejects images and "
+            "sounds (choose a GGUF build that includes it)"
+        )
     embeds = facts.pipeline_tag in EMBED
     if spec_of(kind).means_without_pooling and embeds and lacks_pooling(facts):
         yield f"no {POOLING_FILE}: token embeddings are averaged, as sentence-transformers does"
@@ -68,6 +74,13 @@ def file_warnings(
             f"reranking with {geometry.name} needs overrides and a template from its model card, which hubstack "
             "does not have: do not rely on its scores"
         )
+
+
+def _lacks_projector(facts: ModelFacts) -> bool:
+    """Return whether a model that reads images or sounds lists its files, but no projector for them."""
+    return (
+        facts.pipeline_tag in PROJECTED and bool(facts.files) and not any(is_projector(f.path) for f in facts.files)
+    )
 
 
 def _renders_chat(facts: ModelFacts, geometry: Geometry, choice: EngineChoice) -> bool:

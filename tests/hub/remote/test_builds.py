@@ -23,6 +23,14 @@ def test_builds_that_an_engine_loads_are_kept_with_their_bits_in_order() -> None
     assert read_builds(ROWS) == {"Qwen/Qwen3-32B-AWQ": 4, "acme/Qwen3-32B-w8a8": 8, "acme/Qwen3-32B-FP8": 8}
 
 
+@pytest.mark.parametrize("name", ["nvidia/Qwen3-32B-FP4", "RedHatAI/Qwen3-32B-NVFP4", "acme/Qwen3-32B-mxfp4"])
+def test_a_build_in_4_bit_floats_has_4_bits_although_the_hub_tags_it_8_bit(name: str) -> None:
+    assert read_builds([{"id": name, "tags": ["modelopt", "8-bit"]}]) == {name: 4}
+    assert read_builds([{"id": "acme/Qwen3-32B-FP400", "tags": ["modelopt", "8-bit"]}]) == {
+        "acme/Qwen3-32B-FP400": 8
+    }
+
+
 def test_an_answer_may_be_anything() -> None:
     odd = [
         None,

@@ -50,3 +50,17 @@ def test_a_model_that_sees_gets_its_projector() -> None:
     assert model.weights.model_path == "/weights/m-Q4_K_M.gguf"
     blind = plan_one(made(files=(Q4, Q8, *SIGHT), pipeline_tag="text-generation"))
     assert "--mmproj" not in blind.server.args
+
+
+def test_a_model_that_hears_gets_its_projector_too() -> None:
+    files = (file("m-Q4_K_M.gguf", 800_000_000), file("mmproj-m-f16.gguf", 1_300_000_000))
+    model = plan_one(made(library="gguf", files=files, pipeline_tag="audio-text-to-text"))
+    assert model.server.args[-2:] == ("--mmproj", "/weights/mmproj-m-f16.gguf")
+
+
+@pytest.mark.parametrize(
+    ("task", "says"), [("image-text-to-text", True), ("audio-text-to-text", True), ("text-generation", False)]
+)
+def test_a_model_without_its_projector_is_said_to_answer_text_only(task: str, *, says: bool) -> None:
+    model = plan_one(made(library="gguf", files=(file("m-Q4_K_M.gguf", 800_000_000),), pipeline_tag=task))
+    assert any("no projector (mmproj*.gguf)" in warning for warning in model.warnings) is says
