@@ -148,7 +148,10 @@ def _model_types(row: Row) -> Iterator[tuple[str, ModelTypeSupport]]:
             yield (
                 name,
                 support.fill(
-                    ModelTypeSupport, can_classify=support.flag("classify"), is_custom=support.flag("custom")
+                    ModelTypeSupport,
+                    can_classify=support.flag("classify"),
+                    is_sparse=support.flag("sparse"),
+                    is_custom=support.flag("custom"),
                 ),
             )
             support.done()

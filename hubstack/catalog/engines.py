@@ -49,6 +49,8 @@ class ModelTypeSupport:
     """Whether it loads classification and reranking heads, not only embeddings."""
     min_compute_capability: float | None
     """Minimum compute capability of this type, if above the engine's own."""
+    is_sparse: bool
+    """Whether it loads the head of sparse embedders (SPLADE)."""
     is_custom: bool
     """Whether the Hub has it only as repository code, which the engine reimplements."""
     dtype: str | None
@@ -154,7 +156,8 @@ class Engine:
 
     def parsers_of(self, model_type: str, name: str) -> Mapping[str, str]:
         """Return the parsers of a model's family, given its repository's name without the owner."""
-        return next((row.parsers for row in self.family_parsers if row.match(model_type, name)), {})
+        found = (row.parsers for row in self.family_parsers if row.match(model_type, name))
+        return next(found, dict[str, str]())
 
     def image_for(self, accelerator_id: str) -> str | None:
         """Return the image for an accelerator, or None."""

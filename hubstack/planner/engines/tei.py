@@ -10,12 +10,13 @@ from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import (
     EMBED,
     GENERATE,
-    LATE_INTERACTION,
     POOL,
     RANK,
     TRANSCRIBE,
     files_beside_weights,
     is_for_texts,
+    is_late,
+    is_sparse,
     lacks_pooling,
     model_code,
 )
@@ -36,12 +37,7 @@ def _takes(model: Unassigned) -> str | None:
     support = model.engine(EngineKind.TEI).model_types.get(geometry.model_type)
     if "late_interaction" in model.engine(EngineKind.VLLM).uses_of(geometry.name):
         return None
-    if (
-        not is_for_texts(facts)
-        or facts.pipeline_tag in POOL
-        or facts.library == LATE_INTERACTION
-        or support is None
-    ):
+    if not is_for_texts(facts) or facts.pipeline_tag in POOL or is_late(facts) or support is None:
         return None
     if facts.quantization or _cannot(model):
         return None
@@ -71,12 +67,16 @@ def _cannot(model: Unassigned) -> str | None:
     others = sorted({ref for ref in model_code(facts) if ref.partition("--")[0] not in own})
     if support and others and not support.is_custom:
         return f"uses custom model code ({others[0]}), which tei does not implement"
+    if support and is_sparse(facts) and not support.is_sparse:
+        return f"is a sparse embedder (SPLADE) of type `{model.geometry.model_type}`, which tei only embeds densely"
     return None
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
     """Return the row's arguments, with mean pooling if there is no pooling file, as in sentence-transformers."""
     given = arguments.of_row(serving)
+    if is_sparse(serving.facts):
+        return (*given, "--pooling", "splade")
     embeds = serving.facts.pipeline_tag in EMBED
     return (*given, "--pooling", "mean") if embeds and lacks_pooling(serving.facts) else given
 

@@ -9,13 +9,22 @@ import json
 
 from hubstack import names
 from hubstack.catalog import Engine
+from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.plan import ApiKey, CompanionRole
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
-from hubstack.planner.engines.rerankers import RERANKERS
+from hubstack.planner.engines.rerankers import reranker_of
 from hubstack.planner.engines.spec import Answer, EngineSpec, HostMemory, NodeGroup, Refusal, Serving, Unassigned
-from hubstack.planner.engines.tasks import GENERATE, LATE_INTERACTION, TRANSCRIBE, is_for_texts, late_architecture
+from hubstack.planner.engines.tasks import (
+    GENERATE,
+    TRANSCRIBE,
+    has_late_encoder,
+    is_for_texts,
+    is_late,
+    is_sparse,
+    late_architecture,
+)
 from hubstack.planner.engines.vllm_memory import vllm_terms
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes
@@ -68,9 +77,9 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
         flags += ["--runner", "pooling"]
     if late := late_architecture(serving.facts):
         flags += ["--hf-overrides", json.dumps({"architectures": [late]})]
-    reranker = RERANKERS.get(serving.geometry.name) if choice.ranks else None
-    if reranker:
-        flags += ["--hf-overrides", reranker.overrides_json]
+    reranker = reranker_of(serving.facts, serving.geometry.name) if choice.ranks else None
+    if reranker and (overrides := reranker.overrides_of(serving.geometry.name)):
+        flags += ["--hf-overrides", overrides]
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
     flags += _parallel_flags(serving) + _feature_flags(serving)
@@ -173,27 +182,30 @@ def _takes(model: Unassigned) -> Answer:
 
 def _takes_texts(model: Unassigned) -> str | Refusal:
     task, name = model.facts.pipeline_tag or "embedding", model.geometry.name
-    if model.facts.library == LATE_INTERACTION:
+    if is_late(model.facts):
         return _takes_late_interaction(model, name)
+    if is_sparse(model.facts):
+        return Refusal(why="is a sparse embedder (SPLADE), which only tei serves, and tei cannot load it")
     if name and model.engine(EngineKind.VLLM).uses_of(name):
         return f"{task} with {name}: vLLM's pooling runner"
     family = model.geometry.model_type or name
     if not family:
-        return _NO_ARCHITECTURE
+        return _without_architecture(model.facts)
     return Refusal(why=f"is a {task} model of type `{family}`, which neither TEI nor vLLM supports")
 
 
 def _takes_late_interaction(model: Unassigned, name: str) -> str | Refusal:
     late = late_architecture(model.facts) or name
-    if "late_interaction" in model.engine(EngineKind.VLLM).uses_of(late):
+    if has_late_encoder(model.facts) and "late_interaction" in model.engine(EngineKind.VLLM).uses_of(late):
         return f"late interaction with {late}: vLLM's pooling runner"
-    return Refusal(why=f"is a late-interaction model ({LATE_INTERACTION}) of type {name}, which no engine supports")
+    family = model.geometry.model_type or name
+    return Refusal(why=f"is a late-interaction model (ColBERT) with a `{family}` encoder, which no engine supports")
 
 
 def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
     task, name = model.facts.pipeline_tag or "text-generation", model.geometry.name
     if not name:
-        return _NO_ARCHITECTURE
+        return _without_architecture(model.facts)
     if vllm.uses_of(name):
         return f"{task} with {name}: supported by vLLM {vllm.version}"
     if model.facts.custom_code and model.request.settings.trust_remote_code:
@@ -212,10 +224,18 @@ def _caveat(engine: Engine, geometry: Geometry) -> str | None:
     )
 
 
-_NO_ARCHITECTURE = Refusal(
-    why="has no `architectures` in config.json, so no engine can be chosen",
-    hint="run `hubstack lock` with a token that can read the repository",
-)
+def _without_architecture(facts: ModelFacts) -> Refusal:
+    """Return the refusal of a model whose config does not say what it is, or could not be read."""
+    has_file = any(file.path == "config.json" for file in facts.files)
+    if facts.config or (facts.files and not (has_file and facts.gated)):
+        lacks = "`architectures` in config.json" if facts.config or has_file else "config.json"
+        library = f"; the Hub says that its library is `{facts.library}`" if facts.library else ""
+        hint = "choose a build for transformers, or a GGUF build"
+        return Refusal(why=f"has no {lacks}, so no engine can be chosen{library}", hint=hint)
+    return Refusal(
+        why="has no `architectures` in config.json, so no engine can be chosen",
+        hint="run `hubstack lock` with a token that can read the repository",
+    )
 
 
 SPEC = EngineSpec(

@@ -20,7 +20,7 @@ from hubstack.kinds import EngineKind
 from hubstack.names import is_own
 from hubstack.plan import Reason
 from hubstack.planner.engines import spec_of, specs
-from hubstack.planner.engines.rerankers import RERANKERS
+from hubstack.planner.engines.rerankers import reranker_of
 from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Unassigned
 from hubstack.planner.engines.tasks import GENERATE, RANK, is_for_texts, late_architecture
 from hubstack.planner.model.geometry import Geometry
@@ -56,10 +56,10 @@ def choose_engine(
     checks = _Checks()
     _check_weights(request, facts, chosen, checks)
     _check_scan(request, facts, chosen, checks)
-    if checks.refusals:
-        return checks.refusals
-    asked = spec_of(request.settings.engine_kind) if request.settings.engine_kind else None
     model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
+    if checks.refusals:
+        return _lasting(model, checks.refusals)
+    asked = spec_of(request.settings.engine_kind) if request.settings.engine_kind else None
     found = _check_asked(asked, model) if asked and not asked.is_for_tpu else _find(model)
     if isinstance(found, Refusal):
         return [found]
@@ -96,9 +96,17 @@ def choose_engine(
     return replace(choice, warnings=(*checks.warnings, *file_warnings(request, facts, geometry, choice)))
 
 
+def _lasting(model: Unassigned, refusals: list[Refusal]) -> list[Refusal]:
+    """Return the refusals, or instead of those that a key would lift, why no engine serves the model even so."""
+    asks = model.chosen.format is WeightsFormat.PICKLE or any(refusal.field == "file" for refusal in refusals)
+    found = _find(model) if asks and not model.request.settings.engine_kind else None
+    return [found] if isinstance(found, Refusal) else refusals
+
+
 def _written_flags(facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles) -> Iterator[str]:
     """Yield the flags that vLLM gets for some models only (`hubstack.planner.engines.vllm`)."""
-    if late_architecture(facts) or (facts.pipeline_tag in RANK and geometry.name in RERANKERS):
+    reranker = reranker_of(facts, geometry.name) if facts.pipeline_tag in RANK else None
+    if late_architecture(facts) or (reranker and reranker.overrides_of(geometry.name)):
         yield "--hf-overrides"
     if chosen.is_mistral:
         yield "--tokenizer-mode"

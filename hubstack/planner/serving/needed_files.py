@@ -12,9 +12,16 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.gguf_files import is_projector
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines import spec_of
-from hubstack.planner.engines.rerankers import RERANKERS
+from hubstack.planner.engines.rerankers import reranker_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
-from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, files_beside_weights, lacks_pooling
+from hubstack.planner.engines.tasks import (
+    EMBED,
+    GENERATE,
+    POOLING_FILE,
+    files_beside_weights,
+    is_sparse,
+    lacks_pooling,
+)
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import PROJECTED, ChosenFiles, WeightsFormat, is_mistral_format
 
@@ -65,14 +72,25 @@ def file_warnings(
             "no projector (mmproj*.gguf) in the repository: the server answers text only, and rejects images and "
             "sounds (choose a GGUF build that includes it)"
         )
-    embeds = facts.pipeline_tag in EMBED
+    embeds = facts.pipeline_tag in EMBED and not is_sparse(facts)
     if spec_of(kind).means_without_pooling and embeds and lacks_pooling(facts):
         yield f"no {POOLING_FILE}: token embeddings are averaged, as sentence-transformers does"
-    is_language_model = geometry.name.endswith("ForCausalLM")
-    if spec_of(kind).ranks_by_overrides and ranks and is_language_model and geometry.name not in RERANKERS:
+    if spec_of(kind).ranks_by_overrides and ranks and geometry.name.endswith("ForCausalLM"):
+        yield from _reranker_warnings(facts, geometry)
+
+
+def _reranker_warnings(facts: ModelFacts, geometry: Geometry) -> Iterator[str]:
+    """Yield a warning for a language model that ranks, if its prompt is unknown or was told by its type only."""
+    reranker = reranker_of(facts, geometry.name)
+    if reranker is None:
         yield (
             f"reranking with {geometry.name} needs overrides and a template from its model card, which hubstack "
             "does not have: do not rely on its scores"
+        )
+    elif not reranker.is_named(facts):
+        yield (
+            f"ranks with the prompt and answers of `{reranker.family}`, the known reranker with {geometry.name}: "
+            "its scores are wrong if its model card has others (then set `chat_template:` and `engine_args:`)"
         )
 
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,9 +145,32 @@ def test_late_interaction_goes_to_vllm_under_the_name_that_it_has_there() -> Non
         accepted(llama(config=ENCODER, pipeline_tag="sentence-similarity", parameters={"F32": 10**8})).kind
         is EngineKind.TEI
     )
-    other = {**ENCODER, "architectures": ["XLMRobertaModel"]}
+    other = {"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}
     unknown = llama(config=other, library="PyLate", pipeline_tag="sentence-similarity")
-    assert "late-interaction model" in refused(unknown).why
+    assert "a late-interaction model (ColBERT) with a `xlm-roberta` encoder" in refused(unknown).why
+
+
+@pytest.mark.parametrize(
+    ("family", "told"), [("bert", None), ("modernbert", "ColBERTModernBertModel"), ("lfm2", "ColBERTLfm2Model")]
+)
+def test_what_colbert_writes_into_the_config_means_another_architecture_for_each_encoder(
+    family: str, told: str | None
+) -> None:
+    facts = llama(config={"model_type": family, "architectures": ["HF_ColBERT"]}, pipeline_tag=None)
+    args = plan_one(facts).server.args
+    assert ("--hf-overrides" in args) is (told is not None)
+    if told:
+        assert json.loads(args[args.index("--hf-overrides") + 1]) == {"architectures": [told]}
+
+
+def test_jinas_late_interaction_is_refused_for_the_code_that_its_config_needs() -> None:
+    code = {"AutoConfig": "jinaai/xlm-roberta-flash-implementation--configuration.XLMRobertaFlashConfig"}
+    for name in ("HF_ColBERT", "ColBERTJinaRobertaModel"):
+        config = {"model_type": "xlm-roberta", "architectures": [name], "auto_map": code}
+        why = refused(llama(config=config, custom_code=True, pipeline_tag=None)).why
+        assert "needs Python code from jinaai/xlm-roberta-flash-implementation for its config class" in why
+    plain = llama(config={"model_type": "xlm-roberta", "architectures": ["HF_ColBERT"]}, pipeline_tag=None)
+    assert "with a `xlm-roberta` encoder" in refused(plain).why
 
 
 @pytest.mark.parametrize(
@@ -307,9 +332,37 @@ def test_a_quantization_that_the_engine_loads_is_accepted(method: str) -> None:
 
 
 def test_a_gated_config_that_could_not_be_read_asks_for_a_token() -> None:
-    refusal = refused(llama(config={"architectures": None}))
+    refusal = refused(made(pipeline_tag="text-generation", parameters={"BF16": 10**9}))
     assert "no `architectures`" in refusal.why
     assert "token" in (refusal.hint or "")
+
+
+def test_a_config_of_another_library_asks_for_no_token() -> None:
+    files = (CONFIG, WEIGHTS, file("tokenizer.json"))
+    speech = made(config={"torch_dtype": "bfloat16"}, library="nemo", pipeline_tag="text-generation", files=files)
+    refusal = refused(speech)
+    assert (
+        "no `architectures` in config.json, so no engine can be chosen; the Hub says that its library is `nemo`"
+        in (refusal.why)
+    )
+    assert "token" not in (refusal.hint or "")
+    assert "has no config.json" in refused(replace(speech, config={}, files=files[1:])).why
+    assert "token" not in (refused(replace(speech, config={})).hint or "")
+    assert "token" in (refused(replace(speech, config={}, gated="manual")).hint or "")
+
+
+@pytest.mark.parametrize(
+    ("task", "files", "why"),
+    [
+        ("translation", ("pytorch_model.bin",), "has the task translation, which none"),
+        ("text-to-image", ("a-Q4_K_S.gguf", "a-Q8_0.gguf"), "has the task text-to-image"),
+        ("token-classification", ("pytorch_model.bin",), "has no config.json"),
+    ],
+)
+def test_a_key_is_not_asked_for_where_it_would_not_help(task: str, files: tuple[str, ...], why: str) -> None:
+    refusal = refused(made(files=tuple(file(path, 10**9) for path in files), pipeline_tag=task))
+    assert why in refusal.why
+    assert refusal.field != "file"
 
 
 # Requested engines ------------------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 """What a server needs beside the weights: a tokenizer it can read, a chat template, pooling, a reranker's words."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hubstack.files.errors import PlanError
-from hubstack.hub.facts import ModelFacts, TokenizerFacts
+from hubstack.hub.facts import FileFacts, ModelFacts, TokenizerFacts
 from hubstack.kinds import EngineKind
 from tests.support.facts import file, llama, made, plan_one
 
@@ -122,6 +123,47 @@ def test_a_language_model_that_ranks_gets_its_overrides_and_its_words(name: str,
     assert own[own.index("--chat-template") + 1] == "/weights/own.jinja"
 
 
+def test_a_reranker_that_is_told_by_its_architecture_only_is_warned_about() -> None:
+    facts = llama(
+        config={"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}, pipeline_tag="text-ranking"
+    )
+    assert any("scores are wrong if its model card has others" in warning for warning in plan_one(facts).warnings)
+    for known in (
+        replace(facts, id="acme/Qwen3-Reranker-8B"),
+        replace(facts, base_models=("Qwen/Qwen3-Reranker-0.6B",)),
+    ):
+        assert not any("scores are wrong" in warning for warning in plan_one(known).warnings)
+
+
+def test_a_reranker_that_is_a_classifier_already_gets_its_template_only() -> None:
+    config = {"architectures": ["Qwen3ForSequenceClassification"], "model_type": "qwen3"}
+    args = plan_one(
+        llama("acme/Qwen3-Reranker-0.6B-seq-cls", config=config, pipeline_tag="text-ranking")
+    ).server.args
+    assert "--hf-overrides" not in args
+    assert "Judge whether the Document" in args[args.index("--chat-template") + 1]
+
+
 def test_a_reranker_of_another_family_is_said_to_be_unknown() -> None:
     facts = llama(pipeline_tag="text-ranking")
     assert any("do not rely on its scores" in warning for warning in plan_one(facts).warnings)
+
+
+SPARSE = (*WEIGHTS, file("tokenizer.json"), file("modules.json"), file("1_SpladePooling/config.json"))
+
+
+@pytest.mark.parametrize("files", [SPARSE, SPARSE[:-1]])
+def test_a_sparse_embedder_is_pooled_by_words_not_averaged(files: tuple[FileFacts, ...]) -> None:
+    facts = texts("feature-extraction", "BertForMaskedLM", files=files, library="sentence-transformers")
+    model = plan_one(facts)
+    assert model.server.args[-2:] == ("--pooling", "splade")
+    assert not any("averaged" in warning for warning in model.warnings)
+
+
+def test_a_sparse_embedder_that_tei_cannot_load_is_refused_not_embedded_densely() -> None:
+    family = "modernbert"
+    facts = texts("feature-extraction", "ModernBertForMaskedLM", family, files=SPARSE)
+    with pytest.raises(PlanError, match=r"is a sparse embedder \(SPLADE\)"):
+        plan_one(facts)
+    with pytest.raises(PlanError, match=r"of type `modernbert`, which tei only embeds densely"):
+        plan_one(facts, engine=EngineKind.TEI)
