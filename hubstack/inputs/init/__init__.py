@@ -16,14 +16,16 @@
     unread.py        other kinds, charts and YAML -> models that are not read
     overlays.py      kustomizations -> the files that they change
     listing.py       entries -> the text of the list, validated by the model list's own parser
-    command.py       `hubstack init`: files in, files out
+    manifests.py     files -> the models in them
+    command.py       `hubstack init`: the files of a new environment
 
 Makes no network calls: `hubstack.hub.remote` reads collections. Never writes a value that may be a secret: for
 variables only names are shown, for flags only values that flags.yaml allows.
 """
 
-from hubstack.inputs.init.command import InitOptions, check_options, read_manifests, write_environment
+from hubstack.inputs.init.command import InitOptions, check_options, write_environment
 from hubstack.inputs.init.entry import Entry, Found, Setting, Unknown
+from hubstack.inputs.init.manifests import read_manifests
 
 __all__ = [
     "Entry",

@@ -1,34 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack init`: the files of a new environment.
 
-Owns reading and writing the files without replacing existing ones. Does not own how models are found.
+Owns writing the files without replacing existing ones. Does not own how models are found.
 """
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from hubstack.catalog import load_catalog
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.files.write import write_text_atomically
-from hubstack.inputs.init.compositions import composed
-from hubstack.inputs.init.entry import Entry, Found, Unknown, with_note
+from hubstack.inputs.init.entry import Entry, Found, Unknown
 from hubstack.inputs.init.listing import render_list
-from hubstack.inputs.init.nodes import compute_classes
-from hubstack.inputs.init.objects import STDIN, read_objects
-from hubstack.inputs.init.operators import read_operator
-from hubstack.inputs.init.overlays import read_overlays
-from hubstack.inputs.init.servers import one_for_all_roles, read_workload, without_prefill
-from hubstack.inputs.init.unread import may_serve, passed_over
-from hubstack.inputs.init.workloads import NOT_SERVED, Workload, config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
-
-_NAMED = 12
-"""Maximum workloads or files named in one sentence; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,75 +31,6 @@ class InitOptions:
     region: str | None = None
     force: bool = False
     """Replace an existing list."""
-
-
-def read_manifests(names: Sequence[str]) -> Found:
-    """Return the models served by the Kubernetes objects in files and folders.
-
-    Raises:
-        InputError: files cannot be read; lists every problem.
-    """
-    read = read_objects(names, may_serve)
-    overlays = read_overlays(read.objects)
-    objects = [part for part in read.objects if part.mark.path not in overlays.patches | overlays.harmless]
-    objects, incomplete = composed(objects)
-    maps, catalog = config_maps(objects), load_catalog()
-    entries: list[Entry] = []
-    unknown = [_unknown_file(each) for each in read.broken]
-    others: list[str] = []
-    passed: dict[str, None] = {}
-    classes = compute_classes(objects, catalog)
-    held: dict[int, list[Workload]] = {}
-    for workload in workloads(objects):
-        held.setdefault(id(workload.root), []).append(workload)
-    for part in objects:
-        found: list[Entry | Unknown] = read_operator(part, catalog)
-        if not any(isinstance(each, Entry) for each in found):
-            served: list[Entry | Unknown] = []
-            for workload in held.get(id(part), ()):
-                if not served or workload.role:  # workers serve what their leader serves
-                    served += read_workload(workload, maps, catalog, classes) or ()
-            is_job = part.at("kind").text in NOT_SERVED
-            found = one_for_all_roles(served) or (
-                _without_engine(found) if id(part) in held and not is_job else found
-            )
-            if not found and id(part) in held:
-                others.append(held[id(part)][0].label)
-            elif not found and (label := passed_over(part)):
-                passed[label] = None
-        notes = (*overlays.notes.get(part.mark.path, ()), *incomplete.get(id(part), ()))
-        entries += [with_note(each, *notes) for each in found if isinstance(each, Entry)]
-        unknown += [replace(each, why="; ".join((each.why, *notes))) for each in found if isinstance(each, Unknown)]
-    skipped = [f"no model server found in {_first(others)}"] if others else []
-    if passed:
-        skipped.append(f"not read, and no model found in it: {_first([*passed])}")
-    if read.templates:
-        hint = "pass the output of `helm template`"
-        skipped.append(f"templates of charts are not read, {hint}: {_first(read.templates)}")
-    shown = ", ".join("standard input" if name == STDIN else name for name in names)
-    return Found(
-        source=shown, entries=tuple(without_prefill(entries)), unknown=tuple(unknown), skipped=tuple(skipped)
-    )
-
-
-def _unknown_file(problem: Problem) -> Unknown:
-    place = f"{problem.path}:{problem.line}" if problem.line else problem.path
-    hint = problem.hint or "if it serves a Hub model, mend it, or list its model by hand"
-    return Unknown(origin=place, why=f"the file is not read: {problem.message}", hint=hint)
-
-
-def _without_engine(found: Sequence[Entry | Unknown]) -> list[Entry | Unknown]:
-    """Return what is not read of an object whose pods are read and run no known engine."""
-    hint = "if it serves a Hub model, list it by hand"
-    return [
-        replace(each, why="its pods run no known engine", hint=hint) if isinstance(each, Unknown) else each
-        for each in found
-    ]
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def check_options(options: InitOptions) -> str:

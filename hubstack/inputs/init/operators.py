@@ -40,8 +40,14 @@ _READ_OF_KUBEAI = frozenset(
 _COMPUTED_OF_VLLM = frozenset({"enableTool", "hfTokenName", "hfTokenSecret", "image", "modelURL", "port", "v1"})
 
 
-def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown]:
-    """Return the models that a custom resource serves, or that it is not read; nothing if it cannot serve one."""
+def read_operator(part: Part, catalog: Catalog, *, has_pods: bool) -> list[Entry | Unknown]:
+    """Return the models that a custom resource serves, or that it is not read; nothing if it cannot serve one.
+
+    Args:
+        part: the object.
+        catalog: the catalogue.
+        has_pods: whether it has pods, which are read apart.
+    """
     readers = {
         ("kubeai.org", "Model"): _kubeai,
         ("kaito.sh", "Workspace"): _kaito,
@@ -52,7 +58,7 @@ def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown]:
         ("production-stack.vllm.ai", "VLLMRuntime"): _vllm_runtime,
     }
     reader = readers.get((group_of(part), part.at("kind").text))
-    return list(reader(part, catalog)) if reader else [*unread(part)]
+    return list(reader(part, catalog)) if reader else [*unread(part, has_pods=has_pods)]
 
 
 @cache
@@ -250,7 +256,7 @@ def _ray(part: Part, catalog: Catalog) -> Iterator[Entry | Unknown]:
             yield _ray_model(part, config, catalog, lost)
     if not found:
         why = "its `serveConfigV2` has no `llm_configs`"
-        named = [each.guess for each in unread(part) if each.guess]
+        named = [each.guess for each in unread(part, has_pods=True) if each.guess]
         guess = named[0] if len(set(named)) == 1 else None
         yield Unknown(
             origin=origin_of(part), why=why, hint="if its Python serves a Hub model, list it by hand", guess=guess

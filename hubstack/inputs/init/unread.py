@@ -75,8 +75,13 @@ def may_serve(part: Part) -> bool:
     )
 
 
-def unread(part: Part) -> list[Unknown]:
-    """Return the models of an object that is not read, one for each Hub ID; none if it cannot serve one."""
+def unread(part: Part, *, has_pods: bool) -> list[Unknown]:
+    """Return the models of an object that is not read, one for each Hub ID; none if it cannot serve one.
+
+    Args:
+        part: the object.
+        has_pods: whether it has pods, which are read apart.
+    """
     kind, group = part.at("kind").text, group_of(part)
     if is_kustomization(part):
         hint = "pass the output of `kubectl kustomize FOLDER` instead of its files"
@@ -88,7 +93,9 @@ def unread(part: Part) -> list[Unknown]:
         return []
     why = f"`{kind}` ({group}) is not supported" if kind else "it names a model and is no Kubernetes object"
     hint = "if it serves a Hub model, list it by hand, or pass the Deployment that its operator creates"
-    if _is_chart(part) or not kind:
+    if has_pods:
+        why, hint = "its pods run no known engine", "if it serves a Hub model, list it by hand"
+    elif _is_chart(part) or not kind:
         hint = "if they are values of a chart, pass the output of `helm template`; otherwise list its model by hand"
     return _for_each_id(part, why, hint) or [Unknown(origin=origin_of(part), why=why, hint=hint)]
 

@@ -304,6 +304,13 @@ def test_a_model_of_ray_that_is_elsewhere_is_named(
     assert (unknown.why, unknown.guess) == (why, guess)
 
 
+def test_pods_of_ray_do_not_hide_what_its_configuration_says(tmp_path: Path) -> None:
+    head = "  rayClusterConfig: {headGroupSpec: {template: {spec: {containers: [{image: rayproject/ray}]}}}}\n"
+    (tmp_path / "ray.yaml").write_text(f"{RAY}        llm_configs: [./chat.yaml]\n{head}")
+    (unknown,) = read_manifests([str(tmp_path / "ray.yaml")]).unknown
+    assert unknown.why == "a model is configured in `./chat.yaml`, which is not in these files"
+
+
 def test_an_application_of_ray_with_code_suggests_the_model_of_its_variables(tmp_path: Path) -> None:
     spec = "{runtime_env: {env_vars: {MODEL_ID: Qwen/Qwen3-8B}}}"
     (tmp_path / "ray.yaml").write_text(RAY.replace("- args:", f"- {spec}"))
