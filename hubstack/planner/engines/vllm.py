@@ -229,8 +229,9 @@ def _without_architecture(facts: ModelFacts) -> Refusal:
     has_file = any(file.path == "config.json" for file in facts.files)
     if facts.config or (facts.files and not (has_file and facts.gated)):
         lacks = "`architectures` in config.json" if facts.config or has_file else "config.json"
-        library = f"; the Hub says that its library is `{facts.library}`" if facts.library else ""
-        hint = "choose a build for transformers, or a GGUF build"
+        is_other = facts.library not in {None, "transformers", "sentence-transformers"}
+        library = f"; the Hub says that its library is `{facts.library}`" if is_other else ""
+        hint = "choose a build of it whose config.json names the architecture, or a GGUF build"
         return Refusal(why=f"has no {lacks}, so no engine can be chosen{library}", hint=hint)
     return Refusal(
         why="has no `architectures` in config.json, so no engine can be chosen",

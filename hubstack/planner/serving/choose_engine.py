@@ -130,6 +130,10 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
                 hint="choose a build with safetensors, or set `allow_pickle: true` if you trust the repository",
             )
         )
+    elif elsewhere := _weights_elsewhere(facts, chosen):
+        why = f"has only a part of its weights: the engine loads the others from {' and '.join(elsewhere)}, which"
+        hint = "choose a repository that includes all weights, such as a GGUF build"
+        checks.refusals.append(Refusal(why=f"{why} are neither locked nor staged", hint=hint))
     elif chosen.format is WeightsFormat.NONE:
         checks.refusals.append(_without_weights(facts))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
@@ -148,6 +152,14 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
                 hint="list the original model, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
             )
         )
+
+
+def _weights_elsewhere(facts: ModelFacts, chosen: ChosenFiles) -> tuple[str, ...]:
+    """Return the repositories from which vLLM loads parts of a model (0.33.0, models/ultravox.py)."""
+    if chosen.format is WeightsFormat.GGUF:
+        return ()
+    named = (facts.config.get(key) for key in ("audio_model_id", "text_model_id"))
+    return tuple(str(repo) for repo in named if repo)
 
 
 _OTHER_WEIGHTS = ("*.nemo", "*.pth", "*.ckpt", "*.onnx", "*.h5", "*.msgpack", "*.tflite", "*.engine", "*.mlmodel")

@@ -7,13 +7,14 @@ from the repository's code. Does not own the staging of files (`hubstack.planner
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from hubstack.catalog import Engine
 from hubstack.hub.facts import PROCESSOR_ROLES, ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines.spec import Refusal
+from hubstack.planner.engines.tasks import is_for_texts, model_code
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import is_mistral_format
 
@@ -38,9 +39,10 @@ def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, en
         said = "`trust_remote_code` has no effect" if is_allowed else "that code does not run"
         why = f"the repository has its own Python code, but {engine.id} does not run Python: {said}"
         return RepositoryCode(warning=why)
-    if needed:
-        return _with_needed(request, facts, needed)
-    return _with_unneeded(request, facts, engine)
+    decided = _with_needed(request, facts, needed) if needed else _with_unneeded(request, facts, engine)
+    if decided.refusal is None and _may_attend_both_ways(facts, geometry, engine):
+        return replace(decided, warning=_direction_unknown(geometry, engine))
+    return decided
 
 
 def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, tuple[str, ...]]) -> RepositoryCode:
@@ -62,6 +64,26 @@ def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> 
         why = f"`trust_remote_code` is ignored: it would load code from {', '.join(others)}, which is not staged"
         return RepositoryCode(warning=f"{why}; {engine.id} implements the model itself")
     return RepositoryCode(runs=True)
+
+
+def _may_attend_both_ways(facts: ModelFacts, geometry: Geometry, engine: Engine) -> bool:
+    """Return whether an embedder has code for a language model's type, and its config says nothing of direction.
+
+    gte-Qwen2-7B-instruct is such a model; vLLM reads `is_causal` (0.33.0, models/qwen2.py and llama.py).
+    """
+    says = {"is_causal", "use_bidirectional_attention"} & facts.config.keys()
+    if says or not is_for_texts(facts) or not model_code(facts):
+        return False
+    language_model = f"{geometry.name.removesuffix('ForCausalLM').removesuffix('Model')}ForCausalLM"
+    return "text_generation" in engine.uses_of(language_model)
+
+
+def _direction_unknown(geometry: Geometry, engine: Engine) -> str:
+    return (
+        f"the repository has its own code for {geometry.name}, and {engine.id} embeds with its own: if the "
+        "model card says that attention is bidirectional, embeddings are wrong without `engine_args: "
+        "{hf-overrides: '{\"is_causal\": false}'}`"
+    )
 
 
 def _runs_python(engine: Engine) -> bool:
@@ -86,7 +108,9 @@ def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[t
     tokenizer = facts.tokenizer
     if tokenizer and tokenizer.code:
         known = engine.release.has_tokenizer(geometry.model_type, tokenizer.class_name)
-        if not known or _lacks_generic_tokenizer(facts, engine):
+        # An embedder's own tokenizer ends each text with the token that is pooled, which the standard one leaves
+        # out without a word (gte-Qwen2, transformers#34882).
+        if not known or is_for_texts(facts) or _lacks_generic_tokenizer(facts, engine):
             yield "tokenizer", tokenizer.code
 
 

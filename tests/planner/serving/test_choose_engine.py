@@ -526,3 +526,18 @@ def test_a_parser_whose_package_the_image_lacks_is_neither_suggested_nor_accepte
 
 def test_a_model_without_a_task_is_said_to_have_none() -> None:
     assert "has no task (`pipeline_tag`)" in refused(of("NobodyKnows", "nobody", None)).why
+
+
+def test_a_model_whose_weights_are_in_other_repositories_is_refused_with_their_names() -> None:
+    towers = {
+        "audio_model_id": "openai/whisper-large-v3-turbo",
+        "text_model_id": "meta-llama/Llama-3.2-1B-Instruct",
+    }
+    config = {"architectures": ["UltravoxModel"], "model_type": "ultravox"}
+    hears = made(config=config | towers, pipeline_tag="audio-text-to-text", files=(CONFIG, WEIGHTS))
+    why = refused(hears).why
+    assert (
+        "from openai/whisper-large-v3-turbo and meta-llama/Llama-3.2-1B-Instruct, which are neither locked" in why
+    )
+    whole = replace(hears, config=config | {"audio_model_id": None})
+    assert "part of its weights" not in str(choose(whole))

@@ -4,6 +4,7 @@
 The parts are judged by what transformers of the pinned vLLM knows, whatever vLLM has of the architecture.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,3 +193,32 @@ def test_the_code_of_a_processor_that_transformers_has_runs_only_where_it_is_ask
     facts = llama(config=said | {"processor_code": {"AutoProcessor": "p.P"}}, custom_code=True)
     assert "does not run" in (decide(facts).warning or "")
     assert decide(facts, trust_remote_code=True) == RepositoryCode(runs=True)
+
+
+EMBEDS = {"AutoModel": "modeling_qwen.Qwen2Model", "AutoModelForCausalLM": "modeling_qwen.Qwen2ForCausalLM"}
+
+
+def test_an_embedder_needs_the_tokenizer_of_its_repository_although_the_engine_has_the_class() -> None:
+    tokenizer = TokenizerFacts(class_name="Qwen2Tokenizer", code=("tokenization_qwen.Qwen2Tokenizer",))
+    embedder = of("Qwen2ForCausalLM", "qwen2", EMBEDS, tokenizer=tokenizer, pipeline_tag="sentence-similarity")
+    refusal = decide(embedder).refusal
+    assert refusal is not None
+    assert "for its tokenizer" in refusal.why
+    assert decide(embedder, trust_remote_code=True).runs
+    chat = of("Qwen2ForCausalLM", "qwen2", EMBEDS, tokenizer=tokenizer)
+    assert decide(chat).refusal is None, "a chat's template ends its texts"
+
+
+def test_an_embedder_with_code_for_a_language_model_is_told_that_its_direction_is_unknown() -> None:
+    embedder = of("Qwen2ForCausalLM", "qwen2", EMBEDS, pipeline_tag="sentence-similarity")
+    assert "bidirectional" in (decide(embedder).warning or "")
+    own = TokenizerFacts(class_name="Qwen2Tokenizer", code=("tokenization_qwen.Qwen2Tokenizer",))
+    trusted = decide(replace(embedder, tokenizer=own), trust_remote_code=True)
+    assert trusted.runs
+    assert "bidirectional" in (trusted.warning or "")
+    args = plan_one(embedder, engine_args={"hf-overrides": '{"is_causal": false}'}).server.args
+    assert args[args.index("--hf-overrides") + 1] == '{"is_causal": false}', "what the warning says can be done"
+    said = replace(embedder, config={**embedder.config, "is_causal": False})
+    assert "bidirectional" not in (decide(said).warning or "")
+    encoder = of("ModernBertModel", "modernbert", {"AutoModel": "m.M"}, pipeline_tag="sentence-similarity")
+    assert "bidirectional" not in (decide(encoder).warning or "")
