@@ -401,7 +401,14 @@ _STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityK
 
 _RESERVED_WAYS = frozenset({"calendar", "calendar-mode", "future", "future-reservation"})
 """Ways to get a reservation (https://docs.cloud.google.com/compute/docs/instances/future-reservations-overview)."""
-_FORMER_WORDS = {"dws": "flex-start", "preemptible": "spot", "queued-provisioning": "flex-start"}
+_FORMER_WORDS = {
+    "dws": "flex-start",
+    "preemptible": "spot",
+    "queued": "flex-start",
+    "queued-provisioning": "flex-start",
+    "specific-reservation": "reservation",
+    "standard": "on-demand",
+}
 """Google's other words for steps."""
 _STEP_HINT = "for example `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
 
@@ -418,22 +425,35 @@ def _read_step(value: Any) -> Any:
     if "reservation" in step:
         step = {"kind": "reservation", **step}
     kind = step.get("kind")
-    if "kind" not in step or (kind == "reservation") != ("reservation" in step):
+    if (kind == "reservation") != ("reservation" in step):
+        raise (
+            RefusedError("a reservation needs its name", "write `reservation: NAME`")
+            if kind == "reservation"
+            else RefusedError(f"{shown(kind)} has no reservation", "remove `kind`, or remove `reservation`")
+        )
+    if "kind" not in step:
         raise RefusedError(f"a capacity must be {allowed}", _STEP_HINT)
     known = [*_STEP_WORDS, "reservation"]
     if kind not in known:
-        word = kind.lower().replace("_", "-") if isinstance(kind, str) else ""
-        if word in _RESERVED_WAYS:
-            hint = "it is used as a reservation once Google has made it: `reservation: NAME`"
-        else:
-            near = _FORMER_WORDS.get(word) or nearest(word, known)
-            hint = f"did you mean `{near}`?" if near else _STEP_HINT
-        raise RefusedError(f"{shown(kind)} is not a capacity: use {allowed}", hint)
+        raise RefusedError(f"{shown(kind)} is not a capacity: use {allowed}", _hint_of_step(kind, known))
     if "zone" in step and ("zones" in step or kind != "reservation"):
         raise RefusedError("`zone` is for reservations only; use `zones` to limit other steps", _STEP_HINT)
     if isinstance(zone := step.get("zone"), str):
         step = {key: each for key, each in step.items() if key != "zone"} | {"zones": [zone]}
     return step
+
+
+def _hint_of_step(kind: object, known: list[str]) -> str:
+    """Return what was probably meant by an unknown kind of step."""
+    if not isinstance(kind, str):
+        return _STEP_HINT
+    word, _, name = kind.lower().replace("_", "-").partition(":")
+    if word in _RESERVED_WAYS:
+        return "it is used as a reservation once Google has made it: `reservation: NAME`"
+    near = _FORMER_WORDS.get(word) or nearest(word, known)
+    if near == "reservation":
+        near = f"reservation: {name.strip() or 'NAME'}"
+    return f"did you mean `{near}`?" if near else _STEP_HINT
 
 
 def _distinct(steps: tuple[CapacityStep, ...]) -> tuple[CapacityStep, ...]:

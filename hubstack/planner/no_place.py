@@ -23,7 +23,7 @@ _WAYS = 3
 _LATER = "fix the models above first, then plan again: it names what would give this one a place"
 _MACHINES = 3
 """Maximum machine types in a reason; of more, their accelerators are named."""
-_LAST_RESORT = "nothing in this region has room for it: choose a smaller model, or a quantized build"
+_LAST_RESORT = "choose a smaller model, a quantized build or another region: no setting that was tried helps here"
 
 
 def why_nothing(
@@ -123,17 +123,19 @@ def _not_sold(demand: Demand, candidates: Candidates, catalog: Catalog, target: 
 def _not_there(demand: Demand, candidates: Candidates, catalog: Catalog, target: StackSettings) -> str | None:
     if candidates.tried:
         return None
+    engine = demand.settings.engine_kind or demand.choice.engine.name
     if candidates.without_image:
-        return (
-            f"cannot be placed: {demand.choice.engine.name} has no image for {', '.join(candidates.without_image)}"
-        )
+        return f"cannot be placed: {engine} has no image for {', '.join(candidates.without_image)}"
     cards = [row.id for word in demand.settings.accelerators if (row := catalog.accelerator(word))]
     machine = demand.settings.capacity[0].machine_type
-    wanted = machine or (f"machine type with {', '.join(cards) or 'an accelerator'} in the catalogue")
+    wanted = machine or (f"machine type with {', '.join(cards)} in the catalogue" if cards else "")
     zones = sorted({zone for card in cards for zone in catalog.zones(card, target.region)})
+    if not wanted and not target.zones:
+        return f"cannot be placed: {engine} runs this model on no accelerator in {target.region}"
     if target.zones:
         there = f"; {', '.join(cards)} is in {', '.join(zones)}" if zones else ""
-        return f"cannot be placed: `hubstack:zones` ({', '.join(target.zones)}) has no {wanted}{there}"
+        zones = f"`hubstack:zones` ({', '.join(target.zones)})"
+        return f"cannot be placed: {zones} has no {wanted or 'accelerators'}{there}"
     return f"cannot be placed: {target.region} has no {wanted}"
 
 

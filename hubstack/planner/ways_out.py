@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hubstack.catalog import Catalog
-from hubstack.inputs.models_schema import ON_DEMAND, Accelerators, CapacityStep
+from hubstack.inputs.models_schema import ON_DEMAND, Accelerators, CapacityStep, Replicas
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind
+from hubstack.planner.engines import spec_of
 from hubstack.planner.managed.managed import Finders, make_candidate_finders
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.engine_rules import Demand
@@ -22,6 +23,10 @@ _REGIONS = 5
 """Maximum regions named in one hint."""
 _CARDS = 3
 """Maximum accelerators named in one hint."""
+_MOST_REPLICAS = 1000
+"""Maximum of `replicas.max`."""
+_REMOVABLE = ("kv_cache_dtype", "expert_parallel", "share_gpu", "slo", "traffic")
+"""Keys without which a model may have a place."""
 _SHORTEST_CONTEXT = 1024
 """Minimum context that a hint suggests."""
 
@@ -35,7 +40,7 @@ class Trials:
     catalog: Catalog
     target: StackSettings
 
-    def fitting(self, finders: Finders | None = None, **changed: object) -> tuple[Candidate, ...]:
+    def fitting(self, finders: Finders | None = None, /, **changed: object) -> tuple[Candidate, ...]:
         """Return the places that the model would have with some settings changed."""
         request = self.demand.request.changed(**changed)
         context = request.settings.context if "context" in changed else None
@@ -46,7 +51,9 @@ class Trials:
         """Yield the changes of one setting that give the model a place, those nearest to the request first."""
         yield from self._capacity()
         yield from self._accelerators()
+        yield from self._traffic()
         yield from self._less()
+        yield from self._removed()
         if self.demand.settings.platform is not NODES and self.fitting(platform=NODES):
             yield f"set `platform: {NODES}`"
         if self.target.zones and (fits := self.fitting(self._finders(zones=()))):
@@ -76,7 +83,10 @@ class Trials:
     def without(self) -> Iterator[str]:
         """Yield which settings to remove, if the model has a place without all of them."""
         said = [key for key in ("accelerator", "capacity") if key in self.demand.request.marks]
-        if said and self.fitting(accelerator=None, capacity=ON_DEMAND):
+        free = {"accelerator": None, "capacity": ON_DEMAND}
+        if self._is_for_tpu():
+            said, free = [*said, "engine"], {**free, "engine": None}
+        if said and self.fitting(**free):
             yield f"remove {' and '.join(f'`{key}:`' for key in said)}"
 
     def _finders(self, **changed: object) -> Finders:
@@ -110,6 +120,30 @@ class Trials:
             cards = list(dict.fromkeys(candidate.offer.accelerator.id for candidate in fitting))
             if cards:
                 yield f"allow {_or([f'`{card}`' for card in cards[:_CARDS]])} in {ACCELERATOR}"
+
+    def _traffic(self) -> Iterator[str]:
+        settings, own = self.demand.settings, self.demand.geometry.max_context
+        if settings.traffic is None:
+            return
+        most = Replicas(min=settings.replicas.min, max=_MOST_REPLICAS)
+        if settings.replicas.is_bounded and (fits := self.fitting(replicas=most)) and fits[0].served:
+            yield f"raise `replicas.max` to {fits[0].served.replicas}"
+        tokens = settings.traffic.input_tokens + settings.traffic.output_tokens
+        if self.demand.context < tokens <= (own or tokens) and self.fitting(context=tokens):
+            yield f"raise `context:` to {tokens}"
+
+    def _removed(self) -> Iterator[str]:
+        settings = self.demand.settings
+        removed = [key for key in _REMOVABLE if not settings.is_default(key)]
+        removed += ["engine"] if self._is_for_tpu() else []
+        for key in removed:
+            if self.fitting(**{key: type(settings).model_fields[key].default}):
+                yield f"remove `{key}:`"
+
+    def _is_for_tpu(self) -> bool:
+        """Return whether the engine is asked for that runs on TPUs only; another one was chosen for the model."""
+        asked = self.demand.settings.engine
+        return asked is not None and spec_of(asked.kind).is_for_tpu
 
     def _less(self) -> Iterator[str]:
         context, concurrency = self.demand.context, self.demand.settings.concurrency

@@ -117,6 +117,46 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
         {},
         "needs",
     ),
+    "more replicas than are allowed": (
+        SMALL,
+        {
+            "traffic": {"requests_per_second": 400, "input_tokens": 900, "output_tokens": 500},
+            "accelerator": "l4",
+            "replicas": {"max": 1},
+        },
+        {},
+        "replicas for its traffic, but `replicas.max` is 1",
+    ),
+    "requests longer than the context": (
+        SMALL,
+        {"traffic": {"requests_per_second": 0.1, "input_tokens": 900, "output_tokens": 20000}},
+        {},
+        "a request of its `traffic:` has 20,900 tokens, but `context:` is 8,192",
+    ),
+    "a cache that the card cannot hold": (
+        SMALL,
+        {"accelerator": "t4", "kv_cache_dtype": "fp8"},
+        {},
+        "no attention kernel supports a fp8 KV cache",
+    ),
+    "an engine for TPUs on a GPU": (
+        SMALL,
+        {"accelerator": "l4", "engine": "vllm-tpu"},
+        {},
+        "vllm-tpu has no image for l4",
+    ),
+    "an engine for TPUs that has no such task": (
+        "BAAI/bge-large-en-v1.5",
+        {"accelerator": "v6e", "engine": "vllm-tpu"},
+        {},
+        "vllm-tpu has no image for v6e",
+    ),
+    "an engine for TPUs that has no such task, on any accelerator": (
+        "BAAI/bge-large-en-v1.5",
+        {"engine": "vllm-tpu"},
+        {},
+        "vllm-tpu runs this model on no accelerator in us-central1",
+    ),
     "two settings that contradict each other": (
         LARGE,
         {"accelerator": "t4", "capacity": (step("spot", machine_type="n1-standard-4"),)},
@@ -150,7 +190,9 @@ def followed(
             case "allow":
                 own = asked["accelerator"]
                 yield from ((asked | {"accelerator": Accelerators(any=(own, word))}, stack) for word in words[:-1])
-            case "lower":
+            case "raise" if words[0] == "replicas.max":
+                yield asked | {"replicas": {"max": int(way.split()[-1])}}, stack
+            case "lower" | "raise":
                 yield asked | {words[0].rstrip(":"): int(way.split()[-1])}, stack
             case "use":
                 yield from ((asked, stack | {"region": word}) for word in way.partition("such as ")[2].split(", "))

@@ -280,7 +280,7 @@ def test_pools_stand_only_in_zones_of_the_target_that_have_the_card() -> None:
 
 
 def test_a_zone_without_accelerators_is_named_in_the_refusal() -> None:
-    assert "`hubstack:zones` (us-central1-z) has no machine type" in why_not(
+    assert "`hubstack:zones` (us-central1-z) has no accelerators" in why_not(
         llama(), where=target(zones=("us-central1-z",))
     )
 
