@@ -123,9 +123,9 @@ BAD = {
         "run `hubstack lock dev`",
     ),
     "unknown accelerator": (
-        "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n",
-        "`l5` is not an accelerator",
-        "did you mean `l4`?",
+        "- id: BAAI/bge-small-en-v1.5\n  accelerator: h200\n",
+        "`h200` is not an accelerator",
+        "did you mean `h200-141gb`?",
     ),
 }
 
