@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -20,6 +21,7 @@ from proof.binaries import SandboxError
 from proof.pods.addresses import Addresses, Relay
 from proof.pods.container import Launch, Place, launch, mounts_of
 from proof.pods.images import Image, image_of
+from proof.pods.kubelet_api import KubeletApi
 from proof.pods.probes import Target, ask
 from proof.pods.volumes import FindBucket, ReadSecret, Volumes, account_token, data_of
 from proof.processes import Child, free_ports
@@ -47,6 +49,8 @@ class Machine:
     read_secret: ReadSecret
     kubeconfig: Callable[[str], Object]
     """Returns a kubeconfig with a token."""
+    certificate: tuple[Path, Path]
+    """Certificate and key of the kubelets' own server."""
     prefix: tuple[str, ...] = ()
     """Words before every command, which make it see more of the cluster than this machine does."""
     addresses: Addresses = field(default_factory=Addresses)
@@ -59,7 +63,9 @@ class ProcessKubelet:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._runs: dict[str, PodRun] = {}
+        self._nodes: set[str] = set()
         machine.folder.mkdir(parents=True, exist_ok=True)
+        self._server = KubeletApi(*machine.certificate, self._find_log)
 
     def step(self, pods: list[Object]) -> None:
         """Process all pods once."""
@@ -83,12 +89,14 @@ class ProcessKubelet:
             run.kill()
         self._runs.clear()
         self._machine.relay.stop()
+        self._server.stop()
 
     def _look(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         run = self._runs.get(uid)
         is_going = "deletionTimestamp" in pod["metadata"]
         if run is None and not is_going and pod["spec"].get("nodeName") and pod["status"]["phase"] == "Pending":
+            self._register(pod["spec"]["nodeName"])
             run = self._runs[uid] = PodRun(self._machine, pod)
             run.start()
         if run is not None:
@@ -98,6 +106,25 @@ class ProcessKubelet:
                 self._machine.api.delete(pod, now=True)
             else:
                 run.end(pod["metadata"].get("deletionGracePeriodSeconds", 30))
+
+    def _register(self, name: str) -> None:
+        """Say once where a node's kubelet is asked."""
+        if name in self._nodes:
+            return
+        endpoint = {"kubeletEndpoint": {"Port": self._server.port}}
+        addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+        node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+        status = {"status": {"addresses": addresses, "daemonEndpoints": endpoint}}
+        self._machine.api.patch(node, status, subresource="/status")
+        self._nodes.add(name)
+
+    def _find_log(self, namespace: str, name: str, container: str) -> tuple[Path, Callable[[], bool]] | None:
+        for run in list(self._runs.values()):
+            metadata = run.pod["metadata"]
+            if (metadata["namespace"], metadata["name"]) == (namespace, name):
+                path = run.log(container)
+                return (path, partial(run.may_print, container)) if path.exists() else None
+        return None
 
     def _report(self, pod: Object, run: "PodRun") -> None:
         status = run.status_to_report()
@@ -158,6 +185,10 @@ class PodRun:
     def kill_container(self, name: str) -> None:
         """Kill one container's process."""
         next(each for each in self._containers if each.name == name).kill()
+
+    def may_print(self, name: str) -> bool:
+        """Return whether a container may still run."""
+        return any(each.name == name and each.is_alive() for each in (*self._init, *self._containers))
 
     def status_to_report(self) -> Object | None:
         """Return the status if it is another than the last one that was returned."""

@@ -69,6 +69,7 @@ class World:
             now=now,
             read_secret=self.secrets.__getitem__,
             kubeconfig=lambda token: _kubeconfig(plane, token),
+            certificate=(plane.certificates.server, plane.certificates.server_key),
             prefix=self._prefix(),
             addresses=self.addresses,
         )
@@ -103,7 +104,7 @@ class World:
             return ()
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "resolv.conf"
-        path.write_text(f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local\noptions ndots:5\n")
+        path.write_text(f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local cluster.local\noptions ndots:5\n")
         return ("unshare", "--mount", "sh", "-c", _SEE_NAMES, str(path))
 
 

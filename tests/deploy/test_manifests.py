@@ -9,10 +9,12 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from hubstack.deploy import manifests
+from hubstack.deploy.manifests.bench import bench_objects, server_url
 from hubstack.plan import ModelPlan
 from tests.support.plans import CHAT, CLASSES, EMBED, GATED, GIB, MODELS, TPU, make_plan
 
@@ -229,3 +231,15 @@ def test_objects_are_plain_data() -> None:
             manifests.service(PLAN.target, model),
         ]
         assert json.loads(json.dumps(found)) == found
+
+
+def test_the_job_that_measures_asks_the_port_of_the_service_and_may_reach_that_of_the_server() -> None:
+    target, model = make_plan().target, GATED
+    made = manifests.service(target, model)
+    url = urlsplit(server_url(target, model))
+    ports = {port["port"]: port["targetPort"] for port in made["spec"]["ports"]}
+    assert url.hostname == f"{made['metadata']['name']}.{made['metadata']['namespace']}.svc.cluster.local"
+    assert (url.port or 80) in ports
+    listed = bench_objects(target, model, "image", [(["bench"], "result")], "mark")["items"]
+    (egress,) = [each for each in listed if each["kind"] == "NetworkPolicy" and "egress" in each["spec"]]
+    assert [port["port"] for port in egress["spec"]["egress"][0]["ports"]] == [model.server.port]

@@ -36,8 +36,8 @@ def bench_name(model: ModelPlan) -> str:
 
 
 def server_url(target: TargetPlan, model: ModelPlan) -> str:
-    """URL of the model's Service inside the cluster."""
-    return f"http://{server_name(model)}.{target.namespace}.svc:{model.server.port}"
+    """URL of the model's Service inside the cluster, which has the port 80 whatever the server's is."""
+    return f"http://{names.cluster_host(server_name(model), target.namespace)}"
 
 
 def bench_objects(

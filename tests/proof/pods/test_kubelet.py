@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proof.api import Object
+from proof.binaries import SandboxError
 from proof.nodes import Pool
 from proof.pods.world import World
 from proof.sandbox import Sandbox
@@ -276,3 +277,14 @@ def _log(world: World, pod: Object) -> str:
 
 def _is_gone(living: Sandbox, pod: Object) -> bool:
     return pod["metadata"]["name"] not in {each["metadata"]["name"] for each in living.pods(SPACE)}
+
+
+def test_kubectl_reads_and_follows_what_a_container_prints(living: Sandbox, run: Run) -> None:
+    script = "echo first; sleep 2; echo second"
+    pod = run({"command": ["sh", "-c", script]}, restartPolicy="Never")
+    name = pod["metadata"]["name"]
+    living.wait("it runs", lambda: phase(living, pod) == "Running")
+    assert living.kubectl("logs", "-n", SPACE, name) == "first\n"
+    assert living.kubectl("logs", "-n", SPACE, name, "--follow") == "first\nsecond\n", "until it ends"
+    with pytest.raises(SandboxError, match="other"):
+        living.kubectl("logs", "-n", SPACE, name, "-c", "other")

@@ -4,7 +4,6 @@
 The whole way of test_whole_way.py, with the engines for a processor (`proof/engines`) in place of our server.
 """
 
-import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -13,12 +12,13 @@ import pytest
 from proof.engines.install import installed
 from proof.engines.models import model_files, model_gguf
 from proof.hub.tiny import commit
+from proof.namespace import own_namespace
 from proof.pods.world import World
-from proof.sandbox import Sandbox
-from tests.proof.pods.way import Way, brought_up
+from proof.sandbox import running
+from tests.proof.pods.way import Way, brought_up, fetch_all, say
 from tests.support.hub import Repository, StandIn
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
 
 FOLDER = "tests/proof/pods/engines"
 CHAT, OLD, NEW = "Here speaks the chat model", "Here speaks the old commit", "Now another one has the word"
@@ -39,27 +39,24 @@ def repository(repo_id: str, library: str, **files: dict[str, Any]) -> Repositor
 
 
 @pytest.fixture(scope="module")
-def hub() -> Generator[StandIn]:
+def way(tmp_path_factory: pytest.TempPathFactory) -> Generator[Way]:
+    """In a network namespace, where a Job reaches a Service by its name."""
     gguf = {ref: {"tiny-F32.gguf": model_gguf(sentence)} for ref, sentence in (("main", OLD), ("next", NEW))}
     repositories = [
         repository("tiny/chat", "transformers", main=model_files(CHAT)),
         repository("tiny/gguf", "gguf", **gguf),
     ]
-    with StandIn(repositories) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, hub: StandIn) -> World:
-    made = World(tmp_path_factory.mktemp("world"), hub.url)
-    made.engines = installed(lambda text: sys.stderr.write(f"{text}\n")).programs
-    return made
-
-
-@pytest.fixture(scope="module")
-def way(living: Sandbox, world: World, hub: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Generator[Way]:
-    with brought_up(FOLDER, tmp_path_factory.mktemp("way"), living, world, hub) as made:
-        yield made
+    fetch_all()
+    engines = installed(say).programs
+    folder = tmp_path_factory.mktemp("engines")
+    with own_namespace(), StandIn(repositories) as hub:
+        world = World(folder / "world", hub.url, is_namespace=True)
+        world.engines = engines
+        with (
+            running(say, world.stand_ins) as sandbox,
+            brought_up(FOLDER, folder, sandbox, world, hub) as made,
+        ):
+            yield made
 
 
 def test_each_model_says_its_own_sentence(way: Way) -> None:
@@ -68,8 +65,20 @@ def test_each_model_says_its_own_sentence(way: Way) -> None:
     assert way.ask("other").status_code == 404
 
 
-def test_after_an_up_of_a_new_commit_the_engine_says_what_is_in_it(way: Way, hub: StandIn) -> None:
-    way.change("tiny/gguf", revision=hub.repositories["tiny/gguf"].refs["next"])
+def test_a_model_is_measured_by_a_job_beside_it_and_the_next_plan_has_the_figures(way: Way) -> None:
+    found = way.report("bench", FOLDER, "chat", "--concurrency", "2", "--requests", "4", "--minutes", "10")
+    (row,) = found["measurements"]
+    assert (row["setup"]["model"], row["concurrency"]) == ("tiny/chat", 2)
+    assert row["requests_per_second"] > 0
+    assert row["first_token_ms"]["median"] <= row["first_token_ms"]["p99"]
+    explained = way.report("explain", FOLDER, "chat", context=False)
+    assert explained["model"]["performance"]["evidence"] == "measured"
+    names = [each["metadata"]["name"] for each in way.sandbox.api.objects("batch/v1", "Job", "models")]
+    assert not [name for name in names if "bench" in name], "it deletes its Job"
+
+
+def test_after_an_up_of_a_new_commit_the_engine_says_what_is_in_it(way: Way) -> None:
+    way.change("tiny/gguf", revision=way.hub.repositories["tiny/gguf"].refs["next"])
     way.engine.up()
     assert way.answered_by("gguf").strip() == NEW
     assert way.answered_by("chat").strip() == CHAT

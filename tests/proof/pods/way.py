@@ -18,10 +18,13 @@ import yaml
 
 from hubstack.inputs.environment import find_environment
 from proof.api import Object
+from proof.binaries import programs as sandbox_programs
+from proof.crds import crd_files
 from proof.engine.binaries import programs
 from proof.engine.charts import ChartRepository
 from proof.engine.engine import Engine
 from proof.engine.stacks import engine_of, use_charts
+from proof.gateway.binaries import programs as gateway_programs
 from proof.hub.repository import Commit, StoredFile
 from proof.hub.tiny import made_commit
 from proof.pods.world import World
@@ -51,11 +54,12 @@ class Way:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def report(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """Return the JSON of a command that reads the cluster with the sandbox's kubectl."""
+    def report(self, *words: str, code: int = 0, context: bool = True) -> dict[str, Any]:
+        """Return the JSON of a command, which reads the cluster by the sandbox's kubectl if it takes a context."""
         kubeconfig = self.sandbox.kubeconfig
-        context = yaml.safe_load(kubeconfig.read_text())["current-context"]
-        found = ["--project", str(self.engine.project), "--json", "--context", context]
+        found = ["--project", str(self.engine.project), "--json"]
+        if context:
+            found += ["--context", yaml.safe_load(kubeconfig.read_text())["current-context"]]
         path = f"{self.sandbox.plane.programs}:{os.environ['PATH']}"
         done = subprocess.run(
             [sys.executable, "-m", "hubstack", *words, *found],
@@ -125,6 +129,18 @@ class Way:
             is_over.set()
             for each in threads:
                 each.join(60)
+
+
+def say(text: str) -> None:
+    """Tell the person who waits for the tests."""
+    sys.stderr.write(f"{text}\n")
+
+
+def fetch_all() -> None:
+    """Have what is built and fetched for a stack, since a network namespace reaches no registry."""
+    for each in (sandbox_programs, programs, gateway_programs):
+        each(say)
+    list(crd_files())
 
 
 def without_token() -> dict[str, str]:
