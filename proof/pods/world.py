@@ -13,6 +13,7 @@ from proof.api import Object
 from proof.control_plane import ControlPlane
 from proof.gateway.binaries import programs as gateway_programs
 from proof.gateway.controller import GatewayController
+from proof.gateway.front import Front
 from proof.keda import google
 from proof.pods.addresses import Addresses
 from proof.pods.kubelet import Machine, ProcessKubelet
@@ -96,7 +97,7 @@ class World:
             return ()
         services = Services(plane.api, self.addresses, {google.MONITORING: google.ADDRESS})
         services.serve_names()
-        return (services,)
+        return services, Front(plane.api, self.gateways.address)
 
     def _prefix(self) -> tuple[str, ...]:
         """Return the words that give a command the cluster's names."""

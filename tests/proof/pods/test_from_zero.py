@@ -7,7 +7,6 @@ of idleness. Stand-ins: the metadata server's token, and Managed Prometheus, whi
 selects. Needs root, for a network namespace in which the cluster's addresses are the machine's.
 """
 
-import sys
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from proof.api import Object, has_condition
-from proof.binaries import programs as sandbox_programs
-from proof.crds import crd_files
-from proof.engine.binaries import programs as engine_programs
-from proof.gateway.binaries import programs as gateway_programs
 from proof.gateway.routes import is_ready
 from proof.hub.tiny import tiny
 from proof.keda.binaries import programs as keda_programs
@@ -28,7 +23,7 @@ from proof.keda.install import installed
 from proof.namespace import own_namespace
 from proof.pods.world import World
 from proof.sandbox import running
-from tests.proof.pods.way import Way, brought_up, says
+from tests.proof.pods.way import Way, brought_up, fetch_all, say, says
 from tests.support.hub import StandIn
 
 pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
@@ -47,11 +42,12 @@ ASLEEP_SECONDS = 90
 @pytest.fixture(scope="module")
 def way(tmp_path_factory: pytest.TempPathFactory) -> Generator[Way]:
     fetch_all()
+    keda_programs(say)
     folder = tmp_path_factory.mktemp("zero")
     with own_namespace(), StandIn([tiny(FIRST, main="one"), tiny(SECOND, main="two")]) as hub:
         world = World(folder / "world", hub.url, is_namespace=True)
         with (
-            running(lambda text: sys.stderr.write(f"{text}\n"), world.stand_ins) as sandbox,
+            running(say, world.stand_ins) as sandbox,
             Google(sandbox.plane.certificates, Collector(sandbox.api, world.addresses, CLUSTER)),
             brought_up(FOLDER, folder, sandbox, world, hub) as made,
         ):
@@ -59,13 +55,6 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Generator[Way]:
             sandbox.api.patch(scaled_object(made, "second"), {"spec": {"advanced": in_seconds(made)}})
             with installed(sandbox):
                 yield made
-
-
-def fetch_all() -> None:
-    """Have what is built and fetched, since the namespace reaches no registry."""
-    for each in (sandbox_programs, engine_programs, gateway_programs, keda_programs):
-        each(lambda text: sys.stderr.write(f"{text}\n"))
-    list(crd_files())
 
 
 def replicas(way: Way, model: str = "first") -> int:
@@ -128,6 +117,17 @@ def test_a_queue_adds_replicas_step_by_step_and_its_end_takes_them_away(way: Way
     way.sandbox.wait("one replica is left", lambda: _seen(way, seen) == 1, 90)
     assert seen == [1, 2, 3, 2, 1]
     way.sandbox.wait("the others are gone", lambda: len(way.pods("second")) == 1, 60)
+
+
+def test_a_job_in_the_cluster_asks_every_model_and_wakes_the_one_that_rests(way: Way) -> None:
+    way.sandbox.wait("it sleeps", lambda: replicas(way) == 0, ASLEEP_SECONDS)
+    found = way.report("smoke", FOLDER, "--in-cluster")
+    assert found["passed"], found
+    assert [(model["key"], model["checks"][0]["passed"]) for model in found["models"]] == [
+        ("first", True),
+        ("second", True),
+    ]
+    assert replicas(way) == 1
 
 
 def ready(way: Way) -> list[Object]:
