@@ -266,7 +266,16 @@ class EngineVersion(_Strict):
     released with, which changes when hubstack is upgraded."""
 
 
+_OTHER_ENGINES = frozenset({"lmdeploy", "nim", "ollama", "tensorrt-llm", "tgi", "triton"})
+"""Engines that hubstack does not have, whose names are spelled like those of others."""
+
+
 def _read_engine(value: Any) -> Any:
+    kind: Any = cast("dict[str, Any]", value).get("kind") if isinstance(value, dict) else value
+    if isinstance(kind, str) and kind.lower() in _OTHER_ENGINES:
+        known = ", ".join(engine.value for engine in EngineKind)
+        hint = "remove `engine:`, and hubstack chooses one that loads the model"
+        raise RefusedError(f"`{kind}` is not an engine of hubstack, which has {known}", hint)
     return {"kind": value} if isinstance(value, str) else value
 
 
