@@ -276,7 +276,7 @@ def _read_engine(value: Any) -> Any:
         known = ", ".join(engine.value for engine in EngineKind)
         hint = "remove `engine:`, and hubstack chooses one that loads the model"
         raise RefusedError(f"`{kind}` is not an engine of hubstack, which has {known}", hint)
-    return {"kind": value} if isinstance(value, str) else value
+    return {"kind": kind} if isinstance(value, str) else cast("Any", value)
 
 
 EngineChoice = Annotated[
