@@ -39,10 +39,10 @@ def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, en
         said = "`trust_remote_code` has no effect" if is_allowed else "that code does not run"
         why = f"the repository has its own Python code, but {engine.id} does not run Python: {said}"
         return RepositoryCode(warning=why)
-    decided = _with_needed(request, facts, needed) if needed else _with_unneeded(request, facts, engine)
-    if decided.refusal is None and _may_attend_both_ways(facts, geometry, engine):
-        return replace(decided, warning=_direction_unknown(geometry, engine))
-    return decided
+    code = _with_needed(request, facts, needed) if needed else _with_unneeded(request, facts, engine)
+    if code.refusal is None and _may_attend_both_ways(facts, geometry, engine):
+        return replace(code, warning=_direction_unknown(geometry, engine))
+    return code
 
 
 def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, tuple[str, ...]]) -> RepositoryCode:
