@@ -132,6 +132,8 @@ class ControlPlane:
                 f"--tls-private-key-file={made.server_key}",
                 f"--client-ca-file={made.authority}",
                 "--authorization-mode=Node,RBAC",
+                # No name of a node is known to a DNS server here.
+                "--kubelet-preferred-address-types=InternalIP",
                 "--service-cluster-ip-range=10.96.0.0/16",
                 "--service-account-issuer=https://sandbox.hubstack.dev",
                 f"--service-account-key-file={made.account_key}",
