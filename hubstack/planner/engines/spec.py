@@ -33,6 +33,11 @@ class Refusal:
     """Whether the line of the request may contain a secret, so that no message shows it."""
 
 
+def no_more_paths(facts: ModelFacts) -> tuple[str, ...]:  # noqa: ARG001  the default of a spec's `more_paths`
+    """Return no paths."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unassigned:
     """A model without a requested engine."""
@@ -184,6 +189,8 @@ class EngineSpec:
     """Environment variables that allow a driver older than the image requires; empty if none are known."""
     open_paths: tuple[str, ...] = ("/v1",)
     """Path prefixes that a gateway routes to the engine."""
+    more_paths: Callable[[ModelFacts], tuple[str, ...]] = no_more_paths
+    """Further prefixes for a model."""
     has_texts_api: bool = False
     """Whether it ranks at /rerank and classifies at /predict, with its own bodies, not at /v1/rerank, /classify."""
     has_chat_templates: bool = False

@@ -105,6 +105,7 @@ SPEC = EngineSpec(
     means_without_pooling=True,
     not_streamed="tei can only load files",
     open_paths=("/v1", "/rerank"),
+    more_paths=lambda facts: ("/embed_sparse",) if is_sparse(facts) else (),
     has_texts_api=True,
     api_key=ApiKey(variable="API_KEY"),
     flag_variables="",

@@ -85,7 +85,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         liveness=Probe(path=engine.health_path, port=port, period_seconds=15, failure_threshold=8),
         metrics_path=engine.metrics_path,
         api_path="/v1",
-        open_paths=spec.open_paths,
+        open_paths=(*spec.open_paths, *spec.more_paths(serving.facts)),
         api_key=spec.api_key,
         picker_metrics=spec.picker_metrics,
         served_model_name=serving.name,

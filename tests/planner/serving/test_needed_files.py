@@ -157,6 +157,7 @@ def test_a_sparse_embedder_is_pooled_by_words_not_averaged(files: tuple[FileFact
     facts = texts("feature-extraction", "BertForMaskedLM", files=files, library="sentence-transformers")
     model = plan_one(facts)
     assert model.server.args[-2:] == ("--pooling", "splade")
+    assert model.server.open_paths == ("/v1", "/rerank", "/embed_sparse")
     assert not any("averaged" in warning for warning in model.warnings)
 
 
