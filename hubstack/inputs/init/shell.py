@@ -18,13 +18,17 @@ _OPENS, _CLOSES = frozenset({"case", "if"}), frozenset({"esac", "fi"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)", re.DOTALL)
 _MAX_DEPTH, _MAX_RUNS = 6, 500
 """Bounds of shells, functions and scripts that start each other."""
-_MAX_TEXT = 200_000
-"""Characters of a script in which functions are looked for."""
+_MAX_TEXT, _MAX_DEFAULT = 30_000, 1_000
+"""Maximum characters of a script in which functions and here-documents are looked for, and of a variable's default:
+each of them may be searched to the end of the text."""
 
 _QUOTED, _LITERAL = "\ue000", "\ue001"
 """What stands for `$` within double quotes, whose value is one word, and within single quotes, where it is no
 variable, until words are expanded."""
-_VARIABLE = re.compile(rf"[${_QUOTED}](?:\{{([A-Za-z_]\w*|[1-9])(?::?([-=?+])([^}}]*))?\}}|([A-Za-z_]\w*|[1-9]))")
+_VARIABLE = re.compile(
+    rf"[${_QUOTED}](?:\{{([A-Za-z_]\w*|[1-9])(?::?([-=?+])([^}}]{{0,{_MAX_DEFAULT}}}))?\}}"
+    r"|([A-Za-z_]\w*|[1-9]))"
+)
 _ARRAY = re.compile(rf"[${_QUOTED}]\{{([A-Za-z_]\w*)\[[@*]\]\}}")
 _ARRAY_VALUE = re.compile(r"(?:^|(?<=[\s;&|]))([A-Za-z_]\w*)(\+?)=\(([^()]*)\)", re.MULTILINE)
 _FUNCTION = re.compile(
@@ -76,9 +80,9 @@ class Shell:
             return
         self._depth += 1
         self._runs += 1
-        text = self._without_here_documents(script.replace("\\\n", " "))
+        text = script.replace("\\\n", " ")
         if len(text) <= _MAX_TEXT:
-            text = _FUNCTION.sub(self._function, text)
+            text = _FUNCTION.sub(self._function, self._without_here_documents(text))
         text = _ARRAY_VALUE.sub(self._array, text)
         while _SUBSTITUTION.search(text):
             text = _SUBSTITUTION.sub(self._substitution, text)

@@ -222,3 +222,10 @@ def test_scripts_that_start_each_other_without_end_are_read_to_a_bound(tmp_path:
     calls = "; ".join(["f"] * 50)
     read = found(tmp_path, script(f"f() {{ {calls}; }}\nf\nvllm serve {QWEN}"))
     assert [each.id for each in read.entries] == [QWEN]
+
+
+@pytest.mark.parametrize("piece", ["f() {\n", "${A:-", "A=(", "cat <<EOF\n", "$(", ">a "])
+def test_a_script_that_never_closes_what_it_opens_is_read_or_named(tmp_path: Path, piece: str) -> None:
+    """Each was once searched for its end as often as it begins."""
+    read = found(tmp_path, script(piece * 40_000 + f"\nvllm serve {QWEN}"))
+    assert len(read.entries) + len(read.unknown) >= 1
